@@ -1,0 +1,82 @@
+/*
+ * Stages and artifacts as an acyclic graph. Pure: no files, no processes.
+ *
+ * A plan is expanded twice per iteration, once for each phase of a turn:
+ *   FW_PHASE_IMPROVE  on the head snapshot: out-of-fold predictions, error analysis, proposals, and
+ *                     custom stages that follow them
+ *   FW_PHASE_MEASURE  on a candidate: train and evaluate (for each seed), what they need, and the
+ * merge of the seeds' predictions FW_PHASE_TEST     the final evaluation: the evaluate stage on the
+ * sealed split with the champion's models FW_PHASE_SANITY   the train stage on a few samples,
+ * evaluated on those same samples Fan-out (seeds, folds, matrix) is expanded here, so a node is
+ * exactly one thing to do.
+ *
+ * An input of a node is either an output of another node of this graph, or an external artifact
+ * named by a string that the runner resolves to a path and a digest: "dataset:train" "dataset:dev"
+ * "dataset:test"   views of one split "dataset:all"                                   train and dev
+ * in one folder (analysis) "fold:F/N:rest" "fold:F/N:part"                 train without fold F of
+ * N; fold F alone "dataset:sanity"                                the few samples of the sanity
+ * check "guidelines" "history"                          the snapshot's GUIDELINES.md; fixes tried
+ * so far "prior:NODE.OUTPUT"                             an output of the measure phase on the head
+ * snapshot "file:PATH"                                     a project file or folder
+ */
+#ifndef FW_GRAPH_GRAPH_H
+#define FW_GRAPH_GRAPH_H
+
+#include "pipeline/config/plan.h"
+
+enum fw_phase { FW_PHASE_SANITY, FW_PHASE_MEASURE, FW_PHASE_IMPROVE, FW_PHASE_TEST };
+
+enum fw_node_type {
+    FW_NODE_PLUGIN,
+    FW_NODE_COMMAND,
+    FW_NODE_MERGE, /* merges predictions of its inputs (seeds or folds); done by the engine */
+    FW_NODE_GATHER /* a folder with one link per instance of a fanned-out stage; done by the engine
+                    */
+};
+
+struct fw_input {
+    const char *name; /* as the stage sees it: "dataset", "model", "predictions" */
+    int node;         /* index of the producing node, or -1 for an external artifact */
+    const char *ref;  /* output name of that node, or the external name */
+};
+
+struct fw_node {
+    const char
+        *name; /* "train[seed=1]", "train[seed=1,fold=2/5]", "analyse"; unique in the graph */
+    enum fw_node_type type;
+    const struct fw_stage *stage; /* NULL for merge and gather */
+    uint64_t seed;
+    int fold, folds; /* fold −1 when not a fold */
+    size_t n_matrix;
+    const struct fw_name_text *matrix; /* axis → value */
+    const char
+        *split; /* evaluate: which split it predicts: "dev", "test", "train" (folds), "sanity" */
+    size_t n_in;
+    const struct fw_input *in;
+    size_t n_out;
+    const char *const *out; /* output names */
+    size_t n_needs;
+    const int *
+        needs; /* every node that must be done before (inputs and explicit), each once, ascending */
+};
+
+struct fw_graph {
+    struct fw_arena arena;
+    size_t n;
+    const struct fw_node *nodes; /* in a topological order that is stable for a given plan */
+};
+
+/* Checks the stage graph of a plan: unknown names, cycles (the path is in the message: "a → b →
+ * a"), an evaluate without a train. Called by fw_plan_load's caller before any run; problems carry
+ * positions. */
+int fw_graph_check(const struct fw_plan *plan, struct fw_problems *problems);
+int fw_graph_expand(const struct fw_plan *plan, enum fw_phase phase, struct fw_graph **out,
+                    struct fw_err *err);
+void fw_graph_free(struct fw_graph *graph);
+int fw_graph_find(const struct fw_graph *graph, const char *node); /* index or -1 */
+
+/* The names the loop asks for: the merged dev predictions are output "predictions" of node
+ * "<evaluate>", each seed's of "<evaluate>[seed=S]"; with one seed "<evaluate>" is the merge of
+ * one. The merged out-of-fold predictions are node "<train>.out-of-fold". */
+
+#endif

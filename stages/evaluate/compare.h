@@ -1,0 +1,54 @@
+/*
+ * Is the candidate better than the champion, worse, or is it luck? Both predict the same N samples,
+ * each with S seeds. Pure, reproducible from the seed; the same result for any number of threads.
+ */
+#ifndef FW_STAGES_COMPARE_H
+#define FW_STAGES_COMPARE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stages/evaluate/metrics.h"
+
+struct fw_scored { /* one model's predictions on the N samples, aligned with `truth` */
+    size_t seeds;
+    const int *const *pred;     /* S arrays of N; NULL for regression */
+    const float *const *probs;  /* S arrays of N × K, or NULL */
+    const double *const *value; /* S arrays of N for regression, or NULL */
+};
+
+struct fw_truth {
+    size_t n, k;
+    const int *klass;    /* N; classification */
+    const double *value; /* N; regression */
+};
+
+struct fw_comparison {
+    double before, after; /* mean over seeds */
+    double gain;          /* after − before, signed so that positive is better for the metric */
+    double low, high;     /* interval of the gain at `level` (two-sided, percentile bootstrap) */
+    double sd;            /* standard deviation of the resampled gain */
+    double p_improved;    /* one-sided: share of resamples with gain ≤ 0, (c + 1) / (B + 1) */
+    double p_worse;       /* one-sided: share of resamples with gain ≥ 0 */
+    double mcnemar_p;     /* exact, two-sided, on majority vote over seeds; NaN for regression */
+};
+
+/* Paired bootstrap (Efron and Tibshirani 1993, ch. 16), resampling samples, stratified by true
+ * class; seeds may differ in number between the two. level e.g. 0.95. FW_ENOMEM. */
+int fw_compare(const struct fw_metric *m, const struct fw_truth *truth,
+               const struct fw_scored *before, const struct fw_scored *after, size_t resamples,
+               double level, uint64_t seed, struct fw_comparison *out, struct fw_err *err);
+
+/* Interval of one model's metric by the same bootstrap. */
+int fw_score_interval(const struct fw_metric *m, const struct fw_truth *truth,
+                      const struct fw_scored *model, size_t resamples, double level, uint64_t seed,
+                      double *value, double *low, double *high, struct fw_err *err);
+
+/* Exact two-sided McNemar p-value from the discordant counts (binomial, p = 1/2). */
+double fw_mcnemar_exact(size_t b, size_t c);
+/* Wilson score interval for k of n at two-sided level (Wilson 1927). */
+void fw_wilson(double k, double n, double level, double *low, double *high);
+/* Cohen's kappa (Cohen 1960) of two labelings of n items over k classes; NaN when undefined. */
+double fw_cohen_kappa(const int *a, const int *b, size_t n, size_t k);
+
+#endif
