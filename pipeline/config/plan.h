@@ -18,7 +18,17 @@
 #include "stages/evaluate/metrics.h"
 
 struct fw_pos {
-    int line, col; /* 1-based */
+    int line, col; /* 1-based, in characters; line 0 = no place */
+    int width;     /* characters to underline on that line; at least 1 */
+    int source;    /* index into fw_plan.sources: 0 is the file, k the k-th --set */
+};
+
+struct fw_source {    /* a text that was parsed; positions point into it */
+    const char *file; /* as shown in messages: the path as given, or "--set" */
+    const char *text;
+    size_t len;
+    size_t n_lines;
+    const size_t *lines; /* byte offset of each line's start */
 };
 
 struct fw_name_value { /* a name and a number, e.g. a guard and its allowance */
@@ -58,12 +68,15 @@ struct fw_stage {
         *command; /* custom only: one string (run without a shell when it is plain words), or */
     const char *const *argv; /* custom only: a list, NULL-terminated */
     json_t *params; /* `with`, validated against describe, defaults filled in. Object, never NULL */
-    const char *model; /* evaluate: the train stage whose model is read */
-    size_t n_needs;    /* explicit order, beside what inputs imply */
+    const char *model; /* evaluate: the train stage whose model is read; the sole one when not
+                          written; NULL when there is none or a choice */
+    struct fw_pos model_pos;
+    size_t n_needs; /* explicit order, beside what inputs imply */
     const char *const *needs;
-    size_t n_in, n_out; /* custom (and extra inputs of any kind): */
-    const struct fw_name_text
-        *in; /*   name → "stage.output", "dataset.train", "dataset.dev" or a project path */
+    const struct fw_pos *needs_pos; /* n_needs */
+    size_t n_in, n_out;             /* custom (and extra inputs of any kind): */
+    const struct fw_name_text *in;  /* name → "stage.output", "dataset.train", "dataset.dev",
+                                       "dataset.all", "guidelines", "history" or a project path */
     const struct fw_name_text *out; /*   name → file name below the stage's output folder */
     size_t n_seeds;                 /* train: at least 1 (default {1}) */
     const uint64_t *seeds;
@@ -85,8 +98,10 @@ enum fw_gate_rule { FW_RULE_SPEND, FW_RULE_LADDER, FW_RULE_THRESHOLD };
 
 struct fw_plan {
     struct fw_arena arena;
-    const char *path; /* of flywheel.yaml, as given */
-    const char *root; /* absolute folder it stands in */
+    size_t n_sources;
+    const struct fw_source *sources; /* the text of the file, then of each --set */
+    const char *path;                /* of flywheel.yaml, as given */
+    const char *root;                /* absolute folder it stands in */
     const char *name;
     uint64_t seed; /* for everything the engine draws itself; default 1 */
 
@@ -150,13 +165,17 @@ struct fw_plan {
     } notify;
 };
 
-/* Up to 20 problems, each with a place. */
+enum { FW_PROBLEMS = 20 };
+
+/* Up to 20 problems, each with a place. Self-contained: they outlive the plan and its text. */
 struct fw_problems {
     size_t n;
-    struct fw_err list[20];
-    size_t more;      /* how many were not kept */
-    const char *text; /* the YAML text, for the source line and caret; owned by the problems */
-    size_t text_len;
+    struct fw_err list[FW_PROBLEMS];
+    struct { /* what is shown below the message: the source line, clipped, and the caret */
+        char *line;
+        int caret, width;
+    } source[FW_PROBLEMS];
+    size_t more; /* how many were not kept */
 };
 
 /* Finds and describes a plugin: fills *path (malloc'd) and *describe (new reference), or fails with
@@ -175,13 +194,31 @@ struct fw_plan_options {
  * released with fw_problems_release in every case). */
 int fw_plan_load(const char *path, const struct fw_plan_options *options, struct fw_plan **out,
                  struct fw_problems *problems);
+/* The same from bytes in memory; path is only used in messages and to find the project's root. */
+int fw_plan_load_text(const char *path, const char *text, size_t len,
+                      const struct fw_plan_options *options, struct fw_plan **out,
+                      struct fw_problems *problems);
 void fw_plan_free(struct fw_plan *plan);
+
+/* Adds a problem at a place in the plan's text; returns its error, for fw_err_hint(), or NULL when
+ * there are too many already. pos may be NULL: no place. */
+struct fw_err *fw_plan_problem(const struct fw_plan *plan, struct fw_problems *problems,
+                               const struct fw_pos *pos, const char *fmt, ...) FW_PRINTF(4, 5);
 void fw_problems_release(struct fw_problems *problems);
+/* In the order of the text: file, line, column. Done by fw_plan_load and fw_graph_check. */
+void fw_problems_sort(struct fw_problems *problems);
 /* "flywheel.yaml:7:3: error: unknown key 'patiance' in loop\n    patiance: 2\n    ^~~~~~~~\n  did
  * you mean 'patience'?" for each, then "and N more". */
 void fw_problems_format(const struct fw_problems *problems, bool colour, struct fw_buf *out);
 
+/* The name nearest to `word` by edit distance, or NULL when none is near enough. */
+const char *fw_suggest(const char *word, const char *const *names, size_t n);
+
 const struct fw_stage *fw_plan_stage(const struct fw_plan *plan, const char *name); /* or NULL */
 struct fw_task_info fw_plan_task(const struct fw_plan *plan);
+
+/* JSON Schema (draft 2020-12) of flywheel.yaml, made from the tables the parser reads by. malloc'd;
+ * NULL when memory is out. */
+char *fw_plan_schema(void);
 
 #endif

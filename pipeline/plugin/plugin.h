@@ -1,5 +1,5 @@
 /*
- * Plugins, seen from the engine: finding them, describing them, checking parameters, writing the
+ * Plugins, seen from the engine: finding them, describing them, writing the
  * request and the environment of a run, reading the last lines of a log. Files only; processes are
  * exec's.
  */
@@ -27,13 +27,6 @@ json_t *fw_plugin_list(const char *root);
 int fw_plugin_parse_describe(const char *text, size_t n, json_t **out, struct fw_err *err);
 /* "kind" may be a name or a list of names. */
 bool fw_plugin_has_kind(const json_t *describe, enum fw_kind kind);
-
-/* Validates params against the schema in describe and returns a new object with defaults filled in.
- * Each problem is reported with the parameter's name (NULL for the whole). Returns the number. */
-typedef void fw_param_problem_fn(void *ctx, const char *param, const char *message,
-                                 const char *hint);
-int fw_plugin_check_params(const json_t *describe, const json_t *params, json_t **out,
-                           fw_param_problem_fn *fn, void *ctx);
 
 /* The digest of what makes up a plugin's behaviour: its own content and its declared `code`
  * (relative to the plugin's folder). */
