@@ -3,7 +3,8 @@
  *
  * On disk, either a file of JSON lines {"id", "prediction", "probs"?} ("probs" an array in the
  * order of the classes, or an object class → probability), or a folder with predictions.jsonl, or a
- * folder with ids.txt + probs.npy (float32 or float64, N × K, C order) and optional embeddings.npy
+ * folder with ids.txt + probs.npy (float32 or float64, N × K, C order; values.npy, N, for
+ * regression). A folder may add embeddings.npy
  * (N × D). Without probs the row is one-hot and `has_probs` is false. For regression "prediction"
  * is a number.
  */

@@ -34,7 +34,8 @@ struct fw_metric {
 };
 
 /* "accuracy", "macro_f1", ..., and "f1:spam", "recall:spam" with a class name. FW_EINVAL lists the
- * names; a metric of the other task is FW_EINVAL. */
+ * names; a metric of the other task is FW_EINVAL. While the classes are not known yet (n_classes 0)
+ * the class name is not checked and klass is -1. */
 int fw_metric_parse(const char *text, const struct fw_task_info *task, struct fw_metric *out,
                     struct fw_err *err);
 /* Writes "f1:spam"; returns out. */
@@ -47,6 +48,19 @@ bool fw_metric_from_confusion(const struct fw_metric *m);
 /* Classes without a true sample are left out of balanced accuracy and (as scikit-learn does) count
  * 0 in macro F1 only when they were predicted or are true; 0/0 is 0. */
 double fw_metric_of_confusion(const struct fw_metric *m, const double *confusion, size_t k);
+
+/* The same from what these metrics really need: the diagonal, the row sums (true) and the column
+ * sums (predicted) of the matrix, K entries each. NaN when there is no sample. Sources: F1 van
+ * Rijsbergen 1979; balanced accuracy Brodersen et al. 2010; MCC Gorodkin 2004. */
+double fw_metric_of_margins(const struct fw_metric *m, const double *diag, const double *row,
+                            const double *col, size_t k);
+
+/* One sample's part of log loss: -ln p(truth), the row scaled to sum 1 and p kept in
+ * [1e-15, 1 - 1e-15]. probs: K entries; nats. */
+double fw_log_loss_of(const float *probs, size_t k, int truth);
+/* One sample's part of the Brier score in its first form (Brier 1950): the squared distance of the
+ * probabilities from the one-hot truth, 0 to 2; for two classes twice scikit-learn's. */
+double fw_brier_of(const float *probs, size_t k, int truth);
 
 /* confusion[t*k + p] += weight for n samples; entries with truth < 0 are left out. */
 void fw_confusion_add(double *confusion, size_t k, const int *truth, const int *pred, size_t n,
