@@ -1,7 +1,22 @@
 /*
  * The scheduler: a pure state machine. Events in (start, finished, time), actions out (start this
- * node, wake me then). No I/O, no clock, no libuv. Counts down blocked inputs, keeps a ready queue
+ * node, wake me then). No I/O, no clock, no libuv. Counts down blocked inputs, keeps what is ready
  * in graph order, and honours slots: cpus, memory and named resources.
+ *
+ * Order: the lowest index that fits starts first. A node that does not fit may be passed by later
+ * ones, but the first in line at most FW_SCHED_PASSES times: then nothing starts before it does, so
+ * a big node waits a bounded time. An event costs O(log n + kinds of demand), not O(n).
+ *
+ *     fw_sched_new(...)
+ *     loop: switch (fw_sched_next(s, now).type)
+ *         START     begin it; when it has ended call fw_sched_finish() and come back
+ *         WAKE      come back at at_ms, or after the next fw_sched_finish()
+ *         IDLE      come back after the next fw_sched_finish()
+ *         FINISHED  read fw_sched_state() of each node
+ *
+ * FAILED, KILLED and TIMEOUT are tried again while tries are left; OOM and BAD_OUTPUT are not: they
+ * would end the same way. A failure makes everything behind it SKIPPED, a WAITING node makes it
+ * HELD (SKIPPED when a failure is behind it as well, in whichever order they come).
  */
 #ifndef FW_SCHED_SCHED_H
 #define FW_SCHED_SCHED_H
@@ -43,7 +58,8 @@ struct fw_sched_node {
     uint64_t memory;
     const double *named; /* one amount per named resource of the limits; NULL = none */
     int retries;
-    int64_t backoff_ms; /* wait before try i (1-based retry) is backoff · 2^(i−1) */
+    int64_t backoff_ms; /* wait before retry i (1-based) is backoff · 2^(i−1), at most an hour or
+                           backoff_ms itself where that is longer */
 };
 
 struct fw_sched_limits {
@@ -53,6 +69,8 @@ struct fw_sched_limits {
     const double *named;
     int jobs; /* at most this many at once; 0 = no limit */
 };
+
+enum { FW_SCHED_PASSES = 32 };
 
 enum fw_action_type { FW_ACT_START, FW_ACT_WAKE, FW_ACT_IDLE, FW_ACT_FINISHED };
 
@@ -65,8 +83,9 @@ struct fw_action {
 
 struct fw_sched;
 
-/* Copies what it needs. A node that asks for more than a limit is FW_EINVAL, with its index in
- * *bad. */
+/* Copies what it needs. FW_EINVAL with the node's index in *bad (may be NULL) when a node asks for
+ * more than a limit, for a negative amount, or needs itself by some way. A limit of 0 cpus or
+ * memory means that nothing of it may be asked for. */
 int fw_sched_new(const struct fw_sched_node *nodes, size_t n, const struct fw_sched_limits *limits,
                  struct fw_sched **out, int *bad, struct fw_err *err);
 void fw_sched_free(struct fw_sched *s);
@@ -75,7 +94,7 @@ void fw_sched_free(struct fw_sched *s);
  * ended). */
 struct fw_action fw_sched_next(struct fw_sched *s, int64_t now_ms);
 /* The node has ended with `state` (DONE, CACHED, FAILED, …). Failures with tries left go to
- * BACKOFF. */
+ * BACKOFF. A node that is not RUNNING is left as it is; a state that is no end counts as FAILED. */
 void fw_sched_finish(struct fw_sched *s, int node, enum fw_state state, int64_t now_ms);
 /* Nothing new starts; what has not begun becomes CANCELLED. Running nodes are for the caller to
  * stop. */
