@@ -34,7 +34,8 @@ struct fw_comparison {
 };
 
 /* Paired bootstrap (Efron and Tibshirani 1993, ch. 16), resampling samples, stratified by true
- * class; seeds may differ in number between the two. level e.g. 0.95. FW_ENOMEM. */
+ * class; seeds may differ in number between the two. level e.g. 0.95. FW_EINVAL when there is
+ * nothing to compare or the predictions lack what the metric needs; FW_ENOMEM. */
 int fw_compare(const struct fw_metric *m, const struct fw_truth *truth,
                const struct fw_scored *before, const struct fw_scored *after, size_t resamples,
                double level, uint64_t seed, struct fw_comparison *out, struct fw_err *err);
@@ -48,7 +49,10 @@ int fw_score_interval(const struct fw_metric *m, const struct fw_truth *truth,
 double fw_mcnemar_exact(size_t b, size_t c);
 /* Wilson score interval for k of n at two-sided level (Wilson 1927). */
 void fw_wilson(double k, double n, double level, double *low, double *high);
-/* Cohen's kappa (Cohen 1960) of two labelings of n items over k classes; NaN when undefined. */
+/* The standard normal quantile (Wichura 1988, algorithm AS 241): about 16 digits. */
+double fw_normal_quantile(double p);
+/* Cohen's kappa (Cohen 1960) of two labelings of n items over k classes; NaN when undefined. Items
+ * that one of the two left out (index < 0) are not counted. */
 double fw_cohen_kappa(const int *a, const int *b, size_t n, size_t k);
 
 #endif
