@@ -126,7 +126,10 @@ static void put_score_fact(struct fw_page *p, const char *term, const json_t *sc
     fw_page_say(p, "<b>%v</b><span>", fw_page_num(score, "value"));
     double low = fw_page_num(score, "low"), high = fw_page_num(score, "high");
     if (isfinite(low) && isfinite(high)) {
-        fw_page_say(p, "95%% interval ");
+        double level = fw_page_num(fw_page_get(p->rec, "gate"), "confidence");
+        if (isfinite(level))
+            fw_buf_printf(p->b, "%g%% ", level * 100);
+        fw_page_say(p, "interval ");
         fw_page_interval(p, low, high);
     }
     fw_page_say(p, "</span></dd></div>\n");

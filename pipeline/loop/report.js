@@ -56,7 +56,8 @@
   var room = (hi - lo) || Math.abs(hi) * 0.1 || 1;
   /* A reference far away (the majority class, say) would flatten the curve: it stays in the key. */
   var lines = data.lines.filter(function (l) {
-    return l.v >= lo - room * 0.75 && l.v <= hi + room * 0.75;
+    var reach = room * (points.length < 3 ? 5 : 1);
+    return l.v >= lo - reach && l.v <= hi + reach;
   });
   lines.forEach(function (l) { lo = Math.min(lo, l.v); hi = Math.max(hi, l.v); });
   var pad = (hi - lo || room) * 0.08;

@@ -190,6 +190,17 @@ static void put_model(struct fw_page *p)
     fw_page_table_end(p);
 }
 
+/* One shell word, whatever is in it: the line is there to be copied. */
+static void put_set(struct fw_page *p, const char *set)
+{
+    fw_page_say(p, " --set '");
+    for (const char *c = set; *c; c++) {
+        char one[2] = {*c, '\0'};
+        fw_page_say(p, *c == '\'' ? "'\\''" : "%s", one);
+    }
+    fw_page_say(p, "'");
+}
+
 static void put_command(struct fw_page *p)
 {
     size_t i;
@@ -210,7 +221,7 @@ static void put_command(struct fw_page *p)
     json_array_foreach(fw_page_get(p->rec, "sets"), i, s)
     {
         if (json_is_string(s))
-            fw_page_say(p, " --set '%s'", json_string_value(s));
+            put_set(p, json_string_value(s));
     }
     fw_page_say(p, "</pre>\n");
 }

@@ -289,16 +289,21 @@ void fw_report_classes(struct fw_page *p)
     const json_t *b = fw_page_get(p->first, "metrics"), *a = fw_page_get(p->best, "metrics");
     void *at = json_object_iter((json_t *)a);
     if (at) {
-        fw_page_table(p, "metrics", "Other metrics of the same predictions, before → after");
-        fw_page_say(p, "<thead><tr><th scope=\"col\">Metric</th>"
-                       "<th scope=\"col\" class=\"n\">Before</th>"
-                       "<th scope=\"col\" class=\"n\">After</th></tr></thead><tbody>\n");
+        bool two = b && b != a;
+        fw_page_table(p, "metrics", "Other metrics of the same predictions");
+        fw_page_say(p,
+                    "<thead><tr><th scope=\"col\">Metric</th>%r"
+                    "<th scope=\"col\" class=\"n\">%r</th></tr></thead><tbody>\n",
+                    two ? "<th scope=\"col\" class=\"n\">Before</th>" : "",
+                    two ? "After" : "Value");
         for (; at; at = json_object_iter_next((json_t *)a, at)) {
             const char *key = json_object_iter_key(at);
             fw_page_say(p, "<tr><th scope=\"row\">");
             fw_page_metric_name(p, key, true);
-            fw_page_say(p, "</th><td class=\"n\">%f</td><td class=\"n\">%f</td></tr>\n",
-                        fw_page_num(b, key), fw_page_num(a, key));
+            fw_page_say(p, "</th>");
+            if (two)
+                fw_page_say(p, "<td class=\"n\">%f</td>", fw_page_num(b, key));
+            fw_page_say(p, "<td class=\"n\">%f</td></tr>\n", fw_page_num(a, key));
         }
         fw_page_table_end(p);
     }
