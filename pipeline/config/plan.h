@@ -133,6 +133,7 @@ struct fw_plan {
 
     size_t n_stages;
     const struct fw_stage *stages; /* in the order written */
+    const uint32_t *by_name;       /* their indices, sorted by name; see fw_plan_stage() */
 
     struct {
         int patience;       /* default 2 */

@@ -114,6 +114,8 @@ static int compare_places(const struct fw_err *a, const struct fw_err *b)
     int sa = strcmp(a->file, "--set") == 0, sb = strcmp(b->file, "--set") == 0;
     if (sa != sb)
         return sa - sb;
+    if (sa) /* each --set is a text of its own: keep their order */
+        return 0;
     if (a->line != b->line)
         return a->line < b->line ? -1 : 1;
     return (a->col > b->col) - (a->col < b->col);

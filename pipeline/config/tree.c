@@ -55,6 +55,17 @@ static struct fw_err *refuse(struct parse *p, const struct fw_pos *pos, const ch
     return fw_problem(p->l, pos, "%s", msg);
 }
 
+/* `{a: ${B}}` is not YAML: the first thing to look for when a line with a reference fails. */
+static bool line_has_reference(const struct parse *p, int line)
+{
+    const struct fw_source *src = &p->l->sources[p->source];
+    if (line < 1 || (size_t)line > src->n_lines)
+        return false;
+    size_t from = src->lines[line - 1];
+    size_t to = (size_t)line < src->n_lines ? src->lines[line] : src->len;
+    return memmem(src->text + from, to - from, "${", 2) != NULL;
+}
+
 static bool next_event(struct parse *p, yaml_event_t *event)
 {
     if (p->dead)
@@ -66,13 +77,23 @@ static bool next_event(struct parse *p, yaml_event_t *event)
         return false;
     }
     struct fw_pos pos = place(p, p->yaml.problem_mark, p->yaml.problem_mark);
+    struct fw_err *e;
+    const struct fw_source *src = &p->l->sources[p->source];
+    if ((size_t)pos.line > src->n_lines) { /* the end of a text without a last newline */
+        pos.line = (int)src->n_lines;
+        pos.col = 1;
+        for (size_t i = src->lines[src->n_lines - 1]; i < src->len; i++)
+            pos.col += ((unsigned char)src->text[i] & 0xc0) != 0x80;
+    }
     p->dead = true;
     if (p->yaml.context)
-        fw_problem(p->l, &pos, "not valid YAML: %s (%s, line %zu)", p->yaml.problem,
-                   p->yaml.context, p->yaml.context_mark.line + 1);
+        e = fw_problem(p->l, &pos, "not valid YAML: %s (%s, line %zu)", p->yaml.problem,
+                       p->yaml.context, p->yaml.context_mark.line + 1);
     else
-        fw_problem(p->l, &pos, "not valid YAML: %s",
-                   p->yaml.problem ? p->yaml.problem : "cannot be read");
+        e = fw_problem(p->l, &pos, "not valid YAML: %s",
+                       p->yaml.problem ? p->yaml.problem : "cannot be read");
+    if (line_has_reference(p, pos.line))
+        fw_err_hint(e, "inside { } and [ ] a reference needs quotes: \"${NAME}\"");
     return false;
 }
 
@@ -213,10 +234,10 @@ static int by_key(const void *a, const void *b)
     return c ? c : (x > y) - (x < y);
 }
 
-/* Sorted rather than hashed: no state to undo when memory runs out, and n log n is enough. */
-static void check_duplicates(struct parse *p, const struct fw_tree *map)
+/* Sorts the keys, for look-ups and to see duplicates. */
+static void check_duplicates(struct parse *p, struct fw_tree *map)
 {
-    const struct fw_tree_pair **sorted = malloc((map->n + 1) * sizeof(*sorted));
+    const struct fw_tree_pair **sorted = fw_arena_array(p->l->arena, map->n, sizeof *sorted);
     if (!sorted) {
         out_of_memory(p);
         return;
@@ -232,7 +253,7 @@ static void check_duplicates(struct parse *p, const struct fw_tree *map)
         fw_problem(p->l, &sorted[i]->pos, "duplicate key '%s': it stands on line %d already",
                    FW_SHOW(sorted[i]->key), sorted[first]->pos.line);
     }
-    free(sorted);
+    map->sorted = sorted;
 }
 
 /* The key's event; the pair's key and place, or false when nothing more can be read. */
@@ -253,7 +274,11 @@ static bool parse_key(struct parse *p, const yaml_event_t *event, struct fw_tree
                     "write the keys out, or use an alias for the whole value");
         return false;
     }
-    pair->key = fw_arena_strndup(p->l->arena, key, event->data.scalar.length);
+    if (strlen(key) != event->data.scalar.length) {
+        refuse(p, &pair->pos, "a NUL character in a key");
+        return false;
+    }
+    pair->key = fw_arena_strdup(p->l->arena, key);
     if (!pair->key) {
         out_of_memory(p);
         return false;

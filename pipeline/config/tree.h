@@ -35,6 +35,7 @@ struct fw_tree {
     size_t n;         /* list and map */
     struct fw_tree **items;
     struct fw_tree_pair *pairs;
+    const struct fw_tree_pair **sorted; /* map: by key, for look-ups; NULL in an overridden one */
     size_t size; /* nodes below and including this one, aliases counted each time */
     int height;  /* levels of lists and maps; 0 for a scalar */
 };

@@ -29,6 +29,20 @@ int fw_source_add(struct fw_load *l, const char *file, const char *text, size_t 
 
 const struct fw_tree_pair *fw_tree_pair(const struct fw_tree *map, const char *key)
 {
+    if (map && map->type == FW_TREE_MAP && map->sorted) {
+        size_t low = 0, high = map->n;
+        while (low < high) {
+            size_t mid = low + (high - low) / 2;
+            int c = strcmp(map->sorted[mid]->key, key);
+            if (c == 0)
+                return map->sorted[mid];
+            if (c < 0)
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        return NULL;
+    }
     for (size_t i = 0; map && map->type == FW_TREE_MAP && i < map->n; i++)
         if (strcmp(map->pairs[i].key, key) == 0)
             return &map->pairs[i];
@@ -93,6 +107,7 @@ static struct fw_tree *with_pair(struct fw_load *l, const struct fw_tree *map,
     }
     *copy = *map;
     copy->pairs = pairs;
+    copy->sorted = NULL;
     copy->n = 0;
     bool placed = false;
     for (size_t i = 0; i < map->n; i++) {
