@@ -1,0 +1,40 @@
+/*
+ * Inside pipeline/snap: what can be imported, read as rows of JSON.
+ *
+ *   a folder with samples.jsonl, metadata.jsonl, samples.csv or metadata.csv
+ *   a .jsonl, .csv or .tsv file
+ *   a folder per class, optionally below folders named train, dev (val, validation) and test
+ *
+ * Rows of JSON lines pass through byte for byte; the others are made here. What is wrong with the
+ * form of the source goes to `problem` and the reading goes on; errors that end it (no memory,
+ * nothing there) are returned.
+ */
+#ifndef FW_SNAP_SOURCE_H
+#define FW_SNAP_SOURCE_H
+
+#include "pipeline/snap/snap.h"
+
+struct fw_sink {
+    void *ctx;
+    /* One row without its line end, borrowed. line 0: the place is the file itself. */
+    int (*row)(void *ctx, const char *text, size_t len, const char *file, int line,
+               struct fw_err *err);
+    void (*problem)(void *ctx, const struct fw_err *problem);
+    struct fw_buf *warnings; /* one line each */
+};
+
+/* *base (malloc'd, set before the first row): the folder that file_name is relative to. */
+int fw_source_read(const struct fw_import_options *o, char **base, const struct fw_sink *sink,
+                   struct fw_err *err);
+
+/* The parts, each in its own file. */
+int fw_source_csv(const struct fw_import_options *o, const char *path, const struct fw_sink *sink,
+                  struct fw_err *err);
+int fw_source_folders(const struct fw_import_options *o, const struct fw_sink *sink,
+                      struct fw_err *err);
+
+/* Reports a problem at file:line (line 0 = none). */
+void fw_sink_problem(const struct fw_sink *sink, const char *file, int line, const char *hint,
+                     const char *fmt, ...) FW_PRINTF(5, 6);
+
+#endif
