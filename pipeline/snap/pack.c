@@ -1,5 +1,6 @@
 #include "pipeline/snap/pack.h"
 
+#include "pipeline/snap/map.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -7,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 #include <zlib.h>
 
 #include "pipeline/base/arena.h"
@@ -208,6 +208,8 @@ int fw_pack_add(struct fw_pack *p, git_object_t type, const void *data, size_t n
     }
     e->len = p->memory.len - start;
     HASH_ADD(hh, p->by_oid, oid, sizeof e->oid, e);
+    if (!FW_ADDED(e))
+        return fw_err_nomem(err);
     p->n++;
     if (p->memory.len > SPOOL_MEMORY && (rc = spill(p, err)) != FW_OK)
         return rc;

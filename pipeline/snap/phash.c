@@ -1,12 +1,12 @@
 #include "pipeline/snap/phash.h"
 
+#include "pipeline/snap/map.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "pipeline/base/arena.h"
 #include "pipeline/base/fs.h"
@@ -152,6 +152,8 @@ static struct kept *keep(struct fw_phashes *c, const git_oid *oid, const struct 
     k->hash = *hash;
     k->saved = saved;
     HASH_ADD(hh, c->by_oid, oid, sizeof k->oid, k);
+    if (!FW_ADDED(k))
+        return NULL;
     c->unsaved += !saved;
     return k;
 }

@@ -2,12 +2,14 @@
  * Datasets and snapshots: the only folder that includes libgit2 (opened on first use with dlopen).
  *
  * A snapshot is a commit on refs/heads/flywheel/<name>. Its tree:
- *   dataset.json                   {"version":1, "task", "classes", "shards"}
- *   samples/<split>/<hex>.jsonl    rows, sharded by hash of the id; order within a shard is order
- * of arrival files/<file_name>              contents named by rows GUIDELINES.md labelling
- * instructions, one "## class" section each patches/<iteration>-<stage>.jsonl   the fixes applied
- * to reach this snapshot from its parent The user's index and work tree are never touched. Refs
- * move by compare-and-swap: a branch that someone else moved is FW_EREFUSED and names both commits.
+ *   dataset.json                        {"version":1, "task", "classes", "shards"}
+ *   samples/<split>/<hex>.jsonl         rows, sharded by hash of the id; in a shard, order of arrival
+ *   files/<file_name>                   contents named by rows
+ *   GUIDELINES.md                       labelling instructions, one "## class" section each
+ *   patches/<iteration>-<stage>.jsonl   the fixes that made this snapshot from its parent, and those
+ *                                       set aside
+ * The user's index and work tree are never touched. Refs move last, when all objects are on disk, and
+ * by compare-and-swap: a branch that someone else moved is FW_EREFUSED and names both commits.
  * Blocking; one thread per fw_repo.
  */
 #ifndef FW_SNAP_SNAP_H
@@ -30,6 +32,8 @@ struct fw_repo;
 int fw_repo_open(const char *root, const char *repo, const char *state_dir, struct fw_repo **out,
                  struct fw_err *err);
 void fw_repo_close(struct fw_repo *r);
+/* Makes a git repository in root when it is not in one; *made says whether. */
+int fw_repo_init(const char *root, bool *made, struct fw_err *err);
 /* The current commit of a snapshot branch; FW_ENOTFOUND when there is none. */
 int fw_repo_branch(struct fw_repo *r, const char *name, char oid[FW_OID_HEX], struct fw_err *err);
 /* Resolves what a user types: a full or short id, a branch, "flywheel/<name>", "run:<id>", a tag,
@@ -37,7 +41,8 @@ int fw_repo_branch(struct fw_repo *r, const char *name, char oid[FW_OID_HEX], st
 int fw_repo_resolve(struct fw_repo *r, const char *name, const char *text, char oid[FW_OID_HEX],
                     struct fw_err *err);
 /* Moves refs/heads/flywheel/<name> (or any full ref name) from `expected` ("" = must not exist) to
- * oid. */
+ * oid; `why` goes to the reflog. A ref that is at oid already is left there and fine, so a move
+ * that was cut off may be repeated. FW_EREFUSED: someone else moved it, or it is checked out. */
 int fw_repo_move(struct fw_repo *r, const char *ref, const char *expected, const char *oid,
                  const char *why, struct fw_err *err);
 /* Creates or overwrites a ref of our own (refs/flywheel/...). */
@@ -66,9 +71,11 @@ struct fw_import_report {
     struct fw_buf warnings;             /* one plain line each */
 };
 
-/* samples.jsonl, metadata.jsonl, a .jsonl or .csv file, or a folder per class (optionally below
- * train/dev/test folders). Problems: up to 20, all at once, with file:line; nothing is imported
- * half. */
+/* Imports samples.jsonl, metadata.jsonl or their .csv in a folder, a .jsonl, .csv or .tsv file, or
+ * a folder per class (optionally below train/dev/test folders), as one commit on flywheel/<name>
+ * whose parent is the branch's commit, if there is one; moves the branch as its last step. A tree
+ * that the branch has already gives its commit. Problems: up to 20, all at once, with file:line;
+ * nothing is imported half. The caller releases report->warnings, on failure too. */
 struct fw_import_problems {
     size_t n, more;
     struct fw_err list[20];
@@ -83,7 +90,9 @@ int fw_snap_info(struct fw_repo *r, const char *oid, json_t **out, struct fw_err
 /* SHA-256 over the rows of a split and the ids of the blobs they name, in order. */
 int fw_snap_split_digest(struct fw_repo *r, const char *oid, const char *split, char hex[65],
                          struct fw_err *err);
-/* Labels of one split: {"ids":[...], "labels":[...]} is too large as JSON, so: calls fn per row. */
+/* GUIDELINES.md of a snapshot, appended; nothing when it has none. */
+int fw_snap_guidelines(struct fw_repo *r, const char *oid, struct fw_buf *out, struct fw_err *err);
+/* Calls fn for each row of one split ("all" = train and dev) in order; line has no line end. */
 typedef int fw_snap_row_fn(void *ctx, const char *line, size_t len, struct fw_err *err);
 int fw_snap_rows(struct fw_repo *r, const char *oid, const char *split, fw_snap_row_fn *fn,
                  void *ctx, struct fw_err *err);
@@ -134,6 +143,11 @@ struct fw_apply_options {
 int fw_snap_apply(struct fw_repo *r, const char *parent, const struct fw_apply_part *parts,
                   size_t n, const struct fw_apply_options *o, char oid[FW_OID_HEX],
                   struct fw_apply_counts *counts, json_t **aside, struct fw_err *err);
+
+/* The same snapshot with trailers ("Key: value\n" lines) added to its message: another commit of the
+ * same tree and parent. Does not move any ref. */
+int fw_snap_reword(struct fw_repo *r, const char *oid, const char *trailers, int64_t when,
+                   char out[FW_OID_HEX], struct fw_err *err);
 
 /* Differences in samples: {"added":n,"removed":n,"relabelled":n,"changed":n,"splits":{...},
  * "relabels":[{"from","to","n"}], "by_class":[{"class","added","removed","in","out"}],
