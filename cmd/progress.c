@@ -1,0 +1,199 @@
+#include "cmd/progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+
+static const char *text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
+static double number(const json_t *o, const char *key)
+{
+    return json_number_value(json_object_get(o, key));
+}
+
+static void clear(struct cmd_progress *p)
+{
+    if (p->line_open)
+        fputs("\r\033[K", stderr);
+    p->line_open = false;
+}
+
+static void draw(struct cmd_progress *p)
+{
+    char line[512];
+    size_t n = 0;
+    if (!p->live || !p->n_running)
+        return;
+    line[0] = '\0';
+    for (int i = 0; i < p->n_running && n < sizeof line - 1; i++)
+        n += (size_t)snprintf(line + n, sizeof line - n, "%s%s%s%s", i ? ", " : "  ", p->running[i],
+                              p->detail[i][0] ? " " : "", p->detail[i]);
+    fprintf(stderr, "\r\033[K%.*s", p->columns - 1, line);
+    fflush(stderr);
+    p->line_open = true;
+}
+
+static void set_running(struct cmd_progress *p, const char *node, bool runs)
+{
+    int i = 0;
+    while (i < p->n_running && strcmp(p->running[i], node))
+        i++;
+    if (runs && i == p->n_running && i < 8) {
+        snprintf(p->running[i], sizeof p->running[i], "%s", node);
+        p->detail[i][0] = '\0';
+        p->n_running++;
+    } else if (!runs && i < p->n_running) {
+        p->n_running--;
+        memmove(p->running[i], p->running[i + 1],
+                (size_t)(p->n_running - i) * sizeof p->running[0]);
+        memmove(p->detail[i], p->detail[i + 1], (size_t)(p->n_running - i) * sizeof p->detail[0]);
+    }
+}
+
+static void on_node(struct cmd_progress *p, const json_t *e)
+{
+    const char *state = text(e, "state"), *label = text(e, "label");
+    char took[32], name[128];
+    snprintf(name, sizeof name, "%s%s%s%s", text(e, "node"), *label ? " (" : "", label,
+             *label ? ")" : "");
+    set_running(p, name, !strcmp(state, "running"));
+    bool good = !strcmp(state, "done") || !strcmp(state, "cached");
+    if (!strcmp(state, "running") || (!strcmp(state, "cached") && !p->verbose))
+        return;
+    if (p->quiet && good)
+        return;
+    clear(p);
+    fprintf(stderr, "  %-28s %s%s%s", name, !good && p->colour ? "\033[31m" : "", state,
+            !good && p->colour ? "\033[0m" : "");
+    if (number(e, "seconds") > 0)
+        fprintf(stderr, "  %s", cmd_seconds(number(e, "seconds"), took, sizeof took));
+    if (*text(e, "error"))
+        fprintf(stderr, "  %s", text(e, "error"));
+    fputc('\n', stderr);
+}
+
+static void on_progress(struct cmd_progress *p, const json_t *e)
+{
+    for (int i = 0; i < p->n_running; i++) {
+        size_t n = strlen(text(e, "node"));
+        if (strncmp(p->running[i], text(e, "node"), n))
+            continue;
+        snprintf(p->detail[i], sizeof p->detail[i], "%.0f/%.0f %s", number(e, "done"),
+                 number(e, "total"), text(e, "unit"));
+    }
+}
+
+static void print_interval(const char *what, const json_t *o, double scale, const char *sign)
+{
+    fprintf(stderr, "%s", what);
+    fprintf(stderr, *sign ? "%+.2f" : "%.4f", scale * number(o, *sign ? "gain" : "value"));
+    if (json_is_number(json_object_get(o, "low")))
+        fprintf(stderr, *sign ? " (%+.2f to %+.2f)" : " (%.4f to %.4f)", scale * number(o, "low"),
+                scale * number(o, "high"));
+}
+
+static void on_gate(struct cmd_progress *p, const json_t *e)
+{
+    const json_t *gate = json_object_get(e, "gate");
+    const char *verdict = text(gate, "verdict");
+    const char *colour = !strcmp(verdict, "improved") ? "\033[32m"
+                         : !strcmp(verdict, "worse")  ? "\033[31m"
+                                                      : "\033[33m";
+    size_t i;
+    json_t *fix;
+    json_array_foreach(json_object_get(e, "ablation"), i, fix)
+    {
+        fprintf(stderr, "  apart: %s", text(fix, "part"));
+        if (json_is_number(json_object_get(fix, "gain")))
+            print_interval(" ", fix, 100, "+");
+        fprintf(stderr, " points, %s\n",
+                json_is_true(json_object_get(fix, "kept")) ? "kept" : "dropped");
+    }
+    if (json_array_size(json_object_get(e, "fixes")) > 1) {
+        json_array_foreach(json_object_get(e, "fixes"), i, fix)
+        {
+            if (json_is_number(json_object_get(fix, "gain"))) {
+                fprintf(stderr, "  alone: %s", text(fix, "part"));
+                print_interval(" ", fix, 100, "+");
+                fputs(" points\n", stderr);
+            }
+        }
+    }
+    fprintf(stderr, "  %s%s%s: %s; %s\n", p->colour ? colour : "", verdict,
+            p->colour ? "\033[0m" : "", text(gate, "reason"), text(e, "state"));
+}
+
+static void on_import(const json_t *e)
+{
+    fprintf(stderr, "imported %.0f train, %.0f dev, %.0f test samples as %.12s\n",
+            number(e, "train"), number(e, "dev"), number(e, "test"), text(e, "commit"));
+    fputs(text(e, "warnings"), stderr);
+}
+
+static void on_event(void *ctx, const json_t *e)
+{
+    struct cmd_progress *p = ctx;
+    const char *type = text(e, "event");
+    if (!strcmp(type, "node"))
+        on_node(p, e);
+    else if (!strcmp(type, "progress"))
+        on_progress(p, e);
+    else if (!strcmp(type, "message")) {
+        bool warning = strcmp(text(e, "level"), "info") != 0;
+        if (warning || (!p->quiet && p->verbose)) {
+            clear(p);
+            fprintf(stderr, "  %s%s%s%s%s\n", warning ? text(e, "level") : "", warning ? ": " : "",
+                    text(e, "node"), *text(e, "node") ? ": " : "", text(e, "text"));
+        }
+    } else if (!p->quiet) {
+        clear(p);
+        if (!strcmp(type, "run"))
+            fprintf(stderr, "run %s%s\n", text(e, "run"),
+                    json_is_true(json_object_get(e, "resumed")) ? " resumed" : "");
+        else if (!strcmp(type, "import"))
+            on_import(e);
+        else if (!strcmp(type, "iteration"))
+            fprintf(stderr, number(e, "iteration") > 0 ? "iteration %.0f\n" : "baseline\n",
+                    number(e, "iteration"));
+        else if (!strcmp(type, "phase") && p->verbose)
+            fprintf(stderr, " %s\n", text(e, "phase"));
+        else if (!strcmp(type, "measured")) {
+            print_interval("  score ", json_object_get(e, "score"), 1, "");
+            fputc('\n', stderr);
+        } else if (!strcmp(type, "gate"))
+            on_gate(p, e);
+        else if (!strcmp(type, "stop"))
+            fprintf(stderr, "stopped: %s\n", text(e, "text"));
+    }
+    draw(p);
+}
+
+void cmd_progress_init(struct cmd_progress *p, bool quiet, bool verbose)
+{
+    struct winsize ws;
+    *p = (struct cmd_progress){.quiet = quiet, .verbose = verbose, .columns = 80};
+    const char *term = getenv("TERM");
+    p->live = isatty(STDERR_FILENO) && !quiet && term && strcmp(term, "dumb");
+    p->colour = cmd_colour(STDERR_FILENO);
+    if (p->live && ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 20)
+        p->columns = ws.ws_col;
+}
+
+struct fw_observer cmd_progress_observer(struct cmd_progress *p)
+{
+    return (struct fw_observer){.on_event = on_event, .ctx = p};
+}
+
+void cmd_progress_end(struct cmd_progress *p)
+{
+    clear(p);
+}

@@ -1,0 +1,246 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+static const char help[] =
+    "usage: flywheel show [RUN] [--iteration N] [--runs] [-f FILE] [--json]\n\n"
+    "The record of a run (default: the newest): each iteration with its fixes, what they gained, "
+    "and\n"
+    "what the gate decided.\n\n"
+    "  -n, --iteration N  one iteration in full: gate, fixes, what was set aside, slices, stages\n"
+    "      --runs         list the runs\n"
+    "  -f, --file FILE    the pipeline (default: the nearest flywheel.yaml from here upwards)\n"
+    "      --json         the record as JSON (with --runs: their ids)\n";
+
+static const char *text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
+static double number(const json_t *o, const char *key)
+{
+    return json_number_value(json_object_get(o, key));
+}
+
+static const char *points(const json_t *o, char *out, size_t size)
+{
+    if (!json_is_number(json_object_get(o, "gain")))
+        return "-";
+    if (json_is_number(json_object_get(o, "low")))
+        snprintf(out, size, "%+.2f (%+.2f to %+.2f)", 100 * number(o, "gain"),
+                 100 * number(o, "low"), 100 * number(o, "high"));
+    else
+        snprintf(out, size, "%+.2f", 100 * number(o, "gain"));
+    return out;
+}
+
+static void fixes_in_words(const json_t *it, char *out, size_t size)
+{
+    static const char *const ops[] = {"relabel",   "add",     "remove",
+                                      "guideline", "confirm", "set_aside"};
+    size_t n = 0, i;
+    json_t *fix;
+    out[0] = '\0';
+    for (size_t op = 0; op < sizeof ops / sizeof *ops; op++) {
+        double sum = 0;
+        json_array_foreach(json_object_get(it, "fixes"), i, fix) sum += number(fix, ops[op]);
+        if (sum > 0 && n < size)
+            n += (size_t)snprintf(out + n, size - n, "%s%s %.0f", n ? ", " : "",
+                                  !strcmp(ops[op], "set_aside") ? "aside" : ops[op], sum);
+    }
+}
+
+static void print_all(const json_t *record)
+{
+    const char *metric = text(json_object_get(record, "metric"), "name");
+    struct cmd_table t = {0};
+    size_t i;
+    json_t *it;
+    cmd_table_row(&t, 7, "iteration", metric, "gain in points", "verdict", "state", "fixes",
+                  "snapshot");
+    json_array_foreach(json_object_get(record, "iterations"), i, it)
+    {
+        char k[16], score[32], gain[64], fixes[200], oid[16];
+        const json_t *gate = json_object_get(it, "gate");
+        snprintf(k, sizeof k, "%.0f%s", number(it, "iteration"),
+                 json_is_true(json_object_get(it, "champion")) ? " *" : "");
+        snprintf(score, sizeof score, "%.4f", number(json_object_get(it, "score"), "value"));
+        snprintf(oid, sizeof oid, "%.12s", text(it, "snapshot"));
+        fixes_in_words(it, fixes, sizeof fixes);
+        cmd_table_row(&t, 7, k, json_is_object(json_object_get(it, "score")) ? score : "-",
+                      points(gate, gain, sizeof gain), text(gate, "verdict"), text(it, "state"),
+                      fixes, oid);
+    }
+    printf("run %s, %s%s%s  (* champion)\n", text(record, "run"), text(record, "status"),
+           json_is_object(json_object_get(record, "stop")) ? ": " : "",
+           text(json_object_get(record, "stop"), "text"));
+    cmd_table_print(&t, "");
+    const json_t *next = json_object_get(json_object_get(record, "handover"), "next");
+    json_array_foreach(next, i, it) printf("%s%s\n", i ? "" : "\nnext\n", json_string_value(it));
+}
+
+static void print_fixes(const json_t *it)
+{
+    struct cmd_table t = {0};
+    size_t i;
+    json_t *fix;
+    if (!json_array_size(json_object_get(it, "fixes")))
+        return;
+    cmd_table_row(&t, 7, "stage", "relabel", "add", "remove", "labels asked", "gain alone", "kept");
+    json_array_foreach(json_object_get(it, "fixes"), i, fix)
+    {
+        char a[16], b[16], c[16], d[16], gain[64];
+        snprintf(a, sizeof a, "%.0f", number(fix, "relabel"));
+        snprintf(b, sizeof b, "%.0f", number(fix, "add"));
+        snprintf(c, sizeof c, "%.0f", number(fix, "remove"));
+        snprintf(d, sizeof d, "%.0f", number(fix, "labels"));
+        cmd_table_row(&t, 7, text(fix, "stage"), a, b, c, d, points(fix, gain, sizeof gain),
+                      json_is_true(json_object_get(fix, "kept")) ? "yes" : "no");
+    }
+    puts("fixes");
+    cmd_table_print(&t, "  ");
+}
+
+static void print_slices(const json_t *analysis)
+{
+    struct cmd_table t = {0};
+    size_t i;
+    json_t *s;
+    cmd_table_row(&t, 6, "slice", "n", "share", "accuracy", "gap", "worth in points");
+    json_array_foreach(json_object_get(analysis, "slices"), i, s)
+    {
+        char n[16], share[16], metric[48], gap[16], worth[16];
+        if (i == 12)
+            break;
+        snprintf(n, sizeof n, "%.0f", number(s, "n"));
+        snprintf(share, sizeof share, "%.1f %%", 100 * number(s, "share"));
+        snprintf(metric, sizeof metric, "%.3f (%.3f to %.3f)", number(s, "metric"),
+                 number(s, "low"), number(s, "high"));
+        snprintf(gap, sizeof gap, "%.3f", number(s, "gap"));
+        snprintf(worth, sizeof worth, "%.2f", 100 * number(s, "worth"));
+        cmd_table_row(&t, 6, text(s, "slice"), n, share, metric, gap, worth);
+    }
+    puts("slices by priority, before this iteration's fixes");
+    cmd_table_print(&t, "  ");
+}
+
+static void print_stages(const json_t *it)
+{
+    struct cmd_table t = {0};
+    size_t i;
+    json_t *s;
+    cmd_table_row(&t, 3, "stage", "state", "time");
+    json_array_foreach(json_object_get(it, "stages"), i, s)
+    {
+        char name[256], time[32];
+        snprintf(name, sizeof name, "%s%s%s%s", text(s, "node"), *text(s, "label") ? " (" : "",
+                 text(s, "label"), *text(s, "label") ? ")" : "");
+        cmd_table_row(
+            &t, 3, name, text(s, "state"),
+            number(s, "seconds") > 0 ? cmd_seconds(number(s, "seconds"), time, sizeof time) : "-");
+    }
+    puts("stages");
+    cmd_table_print(&t, "  ");
+}
+
+static int print_one(const json_t *record, int wanted)
+{
+    size_t i;
+    json_t *it, *item;
+    json_array_foreach(json_object_get(record, "iterations"), i, it)
+    {
+        const json_t *gate = json_object_get(it, "gate"), *score = json_object_get(it, "score");
+        if ((int)number(it, "iteration") != wanted)
+            continue;
+        printf("iteration %d, snapshot %s, %s\n", wanted, text(it, "snapshot"), text(it, "state"));
+        if (json_is_object(score))
+            printf("%s %.4f (%.4f to %.4f)\n", text(json_object_get(record, "metric"), "name"),
+                   number(score, "value"), number(score, "low"), number(score, "high"));
+        if (json_is_object(gate))
+            printf("gate: %s; %s\n", text(gate, "verdict"), text(gate, "reason"));
+        print_fixes(it);
+        json_array_foreach(json_object_get(it, "ablation"), i, item)
+        {
+            char gain[64];
+            printf("  apart: %s %s, %s\n", text(item, "part"), points(item, gain, sizeof gain),
+                   json_is_true(json_object_get(item, "kept")) ? "kept" : "dropped");
+        }
+        json_array_foreach(json_object_get(it, "aside"), i, item)
+        {
+            if (i < 10)
+                printf("  set aside: %s: %s\n", text(item, "stage"), text(item, "reason"));
+        }
+        if (json_is_object(json_object_get(it, "analysis")))
+            print_slices(json_object_get(it, "analysis"));
+        print_stages(it);
+        return FW_EXIT_OK;
+    }
+    fprintf(stderr, "error: run %s has no iteration %d\n", text(record, "run"), wanted);
+    return FW_EXIT_USAGE;
+}
+
+static int list_runs(const char *file, bool json)
+{
+    char *state = cmd_state_dir(file);
+    json_t *runs = NULL, *name;
+    struct fw_err err = {0};
+    int rc = state ? fw_runs_list(state, &runs, &err) : fw_err_nomem(&err);
+    size_t i;
+    if (rc == FW_OK && json) {
+        free(state);
+        return cmd_print_json(runs);
+    }
+    struct cmd_table t = {0};
+    cmd_table_row(&t, 4, "run", "status", "iterations", "champion");
+    json_array_foreach(runs, i, name)
+    {
+        json_t *record = NULL;
+        char n[16], score[32];
+        if (fw_run_record(state, json_string_value(name), &record, NULL) != FW_OK)
+            continue;
+        snprintf(n, sizeof n, "%zu", json_array_size(json_object_get(record, "iterations")));
+        snprintf(score, sizeof score, "%.4f",
+                 number(json_object_get(json_object_get(record, "champion"), "score"), "value"));
+        cmd_table_row(&t, 4, json_string_value(name), text(record, "status"), n, score);
+        json_decref(record);
+    }
+    if (rc == FW_OK)
+        cmd_table_print(&t, "");
+    json_decref(runs);
+    free(state);
+    return rc == FW_OK ? FW_EXIT_OK : cmd_fail(&err);
+}
+
+int cmd_show(int argc, char **argv)
+{
+    const char *file = NULL;
+    bool json = false, runs = false;
+    int n = 0, iteration = -1;
+    const struct cmd_opt opts[] = {{"file", 'f', CMD_TEXT, &file},
+                                   {"iteration", 'n', CMD_INT, &iteration},
+                                   {"runs", 0, CMD_FLAG, &runs},
+                                   {"json", 0, CMD_FLAG, &json},
+                                   {0}};
+    int got = cmd_parse(argc, argv, opts, help, 1, &n);
+    if (got)
+        return got > 0 ? FW_EXIT_OK : FW_EXIT_USAGE;
+    if (runs)
+        return list_runs(file, json);
+    json_t *record = NULL;
+    struct fw_err err = {0};
+    if (cmd_record(file, n ? argv[1] : NULL, &record, &err) != FW_OK)
+        return cmd_fail(&err);
+    int code = FW_EXIT_OK;
+    if (json)
+        return cmd_print_json(record);
+    if (iteration >= 0)
+        code = print_one(record, iteration);
+    else
+        print_all(record);
+    json_decref(record);
+    return code;
+}

@@ -1,0 +1,653 @@
+/* One turn: analyse the head, collect proposals, apply, measure, gate, and act on the verdict. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/fs.h"
+#include "pipeline/loop/loop_state.h"
+#include "pipeline/loop/parts.h"
+#include "stages/error_analysis/analysis.h"
+
+enum { ASIDE_KEPT = 50, SLICES_KEPT = 60 };
+
+struct turn {
+    struct fw_loop *l;
+    int k;
+    int64_t when;
+    struct fw_graph *graph; /* improve */
+    struct fw_job job;
+    struct fw_parts parts;
+    struct fw_parts split; /* of a rejected candidate with one part */
+    json_t *aside;
+    json_t *fates; /* for the journal */
+    char candidate[FW_OID_HEX];
+    struct fw_measured *measured; /* of the candidate */
+    json_t *ablation;
+};
+
+/* What the report keeps of analysis.json. */
+static json_t *trimmed(const json_t *analysis, const char *oid)
+{
+    static const char *const whole[] = {"metric", "confusions", "noise", "coverage", "notes"};
+    json_t *out = json_object(), *slices = json_array();
+    size_t i;
+    json_t *slice;
+    json_object_set_new(out, "snapshot", json_string(oid));
+    for (i = 0; i < sizeof whole / sizeof *whole; i++)
+        json_object_set(out, whole[i], json_object_get(analysis, whole[i]));
+    json_array_foreach(json_object_get(analysis, "slices"), i, slice)
+    {
+        if (i < SLICES_KEPT)
+            json_array_append(slices, slice);
+    }
+    json_object_set_new(out, "slices", slices);
+    json_object_set_new(
+        out, "suspects",
+        json_integer((json_int_t)json_array_size(json_object_get(analysis, "suspects"))));
+    return out;
+}
+
+/* The files that every stage of an iteration may read beside the data. */
+static int write_inputs(struct fw_loop *l, int iteration, const char *oid, char **history,
+                        char **guidelines, struct fw_err *err)
+{
+    char rel[64];
+    struct fw_buf lines = {0}, text = {0};
+    snprintf(rel, sizeof rel, "%d", iteration);
+    char *dir = fw_run_path(l->project->state_dir, l->run, rel);
+    int rc = dir ? fw_fs_mkdirs(dir, err) : fw_err_nomem(err);
+    if (rc == FW_OK) {
+        *history = fw_fs_join(dir, "history.jsonl");
+        *guidelines = fw_fs_join(dir, "GUIDELINES.md");
+        if (!*history || !*guidelines)
+            rc = fw_err_nomem(err);
+    }
+    if (rc == FW_OK)
+        rc = fw_history_write(l->history, &lines, err);
+    if (rc == FW_OK)
+        rc = fw_fs_write_atomic(*history, lines.p, lines.len, err);
+    if (rc == FW_OK)
+        rc = fw_snap_guidelines(l->repo, oid, &text, err);
+    if (rc == FW_OK)
+        rc = fw_fs_write_atomic(*guidelines, text.p ? text.p : "", text.len, err);
+    fw_buf_release(&lines);
+    fw_buf_release(&text);
+    free(dir);
+    return rc;
+}
+
+static int find_analysis(const struct fw_job *job, json_t **out, struct fw_err *err)
+{
+    for (size_t i = 0; i < job->graph->n; i++) {
+        const struct fw_node *node = &job->graph->nodes[i];
+        if (!node->stage || node->stage->kind != FW_ERROR_ANALYSIS)
+            continue;
+        const char *path = fw_job_output(job, node->name, fw_kind_output(FW_ERROR_ANALYSIS));
+        if (path)
+            return fw_analysis_load(path, out, err);
+    }
+    return FW_OK;
+}
+
+int fw_loop_improve(struct fw_loop *l, int iteration, struct fw_measured *on, bool propose,
+                    struct fw_graph **graph, struct fw_job *job, json_t **analysis,
+                    struct fw_err *err)
+{
+    char *history = NULL, *guidelines = NULL;
+    struct fw_graph *whole = NULL, *part = NULL;
+    json_t *found = NULL;
+    struct fw_job *jobs[] = {job};
+    *analysis = NULL;
+    int rc = write_inputs(l, iteration, on->oid, &history, &guidelines, err);
+    if (rc == FW_OK)
+        rc = fw_graph_expand(l->plan, FW_PHASE_IMPROVE, &whole, err);
+    if (rc == FW_OK && !propose)
+        rc = fw_graph_only(whole, FW_ERROR_ANALYSIS, &part, err);
+    *job =
+        (struct fw_job){.graph = part ? part : whole,
+                        .phase = "improve",
+                        .label = propose ? "" : "handover",
+                        .iteration = iteration,
+                        .snapshot = on->oid,
+                        .task = l->task,
+                        .prior = &on->job,
+                        .history = history,
+                        .guidelines = guidelines,
+                        .labels_left = isnan(l->plan->loop.budget_labels)
+                                           ? NAN
+                                           : fmax(0, l->plan->loop.budget_labels - l->stop.labels)};
+    if (rc == FW_OK)
+        rc = fw_runner_run(l->runner, jobs, 1, err);
+    if (rc == FW_OK)
+        rc = find_analysis(job, &found, err);
+    if (rc == FW_OK && found)
+        *analysis = trimmed(found, on->oid);
+    json_decref(found);
+    job->history = job->guidelines = NULL;
+    free(history);
+    free(guidelines);
+    if (part) { /* only the analysis was wanted, and it has been read */
+        fw_job_release(job);
+        fw_graph_free(part);
+        fw_graph_free(whole);
+        whole = NULL;
+    }
+    *graph = whole;
+    return rc;
+}
+
+static int keep_ref(struct fw_loop *l, int k, const char *label, const char *oid,
+                    struct fw_err *err)
+{
+    char ref[512];
+    snprintf(ref, sizeof ref, "refs/flywheel/candidates/%s/%d%s%s", l->run, k, *label ? "-" : "",
+             label);
+    return fw_repo_set_ref(l->repo, ref, oid, err);
+}
+
+/* Applies the chosen parts (NULL: all) to the head. aside may be NULL. */
+static int apply(struct turn *t, struct fw_parts *parts, const bool *chosen, const char *label,
+                 char oid[FW_OID_HEX], json_t **aside, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    struct fw_apply_part *list = calloc(parts->n + 1, sizeof *list);
+    struct fw_apply_counts *counts = calloc(parts->n + 1, sizeof *counts);
+    json_t *refused = NULL;
+    char trailers[512];
+    size_t n = 0;
+    if (!list || !counts) {
+        free(list);
+        free(counts);
+        return fw_err_nomem(err);
+    }
+    for (size_t i = 0; i < parts->n; i++)
+        if (!chosen || chosen[i])
+            list[n++] = fw_part_apply(&parts->list[i], t->k);
+    snprintf(trailers, sizeof trailers, "Flywheel-Run: %s\nFlywheel-Iteration: %d\n", l->run, t->k);
+    struct fw_apply_options o = {.run = l->run,
+                                 .near_copies = l->plan->dataset.near_copies,
+                                 .trailers = trailers,
+                                 .when = t->when};
+    int rc = fw_snap_apply(l->repo, l->head->oid, list, n, &o, oid, counts, &refused, err);
+    for (size_t i = 0; rc == FW_OK && !chosen && i < parts->n; i++)
+        parts->list[i].counts = counts[i];
+    if (rc == FW_OK && strcmp(oid, l->head->oid))
+        rc = keep_ref(l, t->k, label, oid, err);
+    if (rc == FW_OK && aside)
+        *aside = json_incref(refused);
+    json_decref(refused);
+    free(list);
+    free(counts);
+    return rc;
+}
+
+static int record_proposed(struct turn *t, struct fw_err *err)
+{
+    json_t *parts = json_array(), *kept = json_array();
+    size_t i;
+    json_t *item;
+    for (i = 0; i < t->parts.n; i++)
+        json_array_append_new(parts, fw_part_record(&t->parts.list[i]));
+    json_array_foreach(t->aside, i, item)
+    {
+        if (i < ASIDE_KEPT)
+            json_array_append(kept, item);
+    }
+    return fw_loop_record_once(t->l,
+                               json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:I}", "type", "proposed",
+                                         "iteration", t->k, "head", t->l->head->oid, "snapshot",
+                                         t->candidate, "parts", parts, "aside", kept, "aside_total",
+                                         (json_int_t)json_array_size(t->aside)),
+                               "snapshot", err);
+}
+
+/* Collects the proposals and makes the candidate. */
+static int propose(struct turn *t, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    json_t *analysis = NULL;
+    fw_observe(&l->o->observer, "{s:s, s:s}", "event", "phase", "phase", "improve");
+    int rc = fw_loop_improve(l, t->k, l->head, true, &t->graph, &t->job, &analysis, err);
+    if (rc == FW_OK)
+        rc = fw_loop_record_once(l,
+                                 json_pack("{s:s, s:i, s:O?}", "type", "analysis", "iteration",
+                                           t->k, "analysis", analysis),
+                                 NULL, err);
+    json_decref(analysis);
+    if (rc == FW_OK)
+        rc = fw_parts_load(&t->parts, &t->job, l->history, t->aside, err);
+    if (rc != FW_OK || fw_parts_fixes(&t->parts) == 0)
+        return rc;
+    json_t *aside = NULL;
+    rc = apply(t, &t->parts, NULL, "", t->candidate, &aside, err);
+    if (rc == FW_OK)
+        json_array_extend(t->aside, aside);
+    json_decref(aside);
+    if (rc == FW_OK)
+        rc = fw_parts_settle(&t->parts, t->aside, l->history, l->run, t->k, err);
+    for (size_t i = 0; rc == FW_OK && i < t->parts.n; i++) {
+        l->stop.labels += t->parts.list[i].labels;
+        l->stop.money += t->parts.list[i].money;
+    }
+    return rc == FW_OK ? record_proposed(t, err) : rc;
+}
+
+/* Measures the candidate (when `whole`) and each effective part of `parts` alone (when `alone`), at
+ * once. */
+static int measure(struct turn *t, struct fw_parts *parts, bool whole, bool alone,
+                   struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    size_t n = 0, max = parts->n + 2;
+    const char **oids = calloc(max, sizeof *oids), **labels = calloc(max, sizeof *labels);
+    struct fw_measured **out = calloc(max, sizeof *out);
+    bool *one = calloc(max, sizeof *one);
+    int rc = oids && labels && out && one ? FW_OK : fw_err_nomem(err);
+    if (rc == FW_OK && whole) {
+        oids[n] = t->candidate;
+        labels[n++] = "";
+    }
+    for (size_t i = 0; rc == FW_OK && alone && i < parts->n; i++) {
+        struct fw_part *p = &parts->list[i];
+        if (!fw_part_effective(p) || p->alone)
+            continue;
+        memset(one, 0, max * sizeof *one);
+        one[i] = true;
+        rc = apply(t, parts, one, p->label, p->oid, NULL, err);
+        oids[n] = p->oid;
+        labels[n++] = p->label;
+    }
+    fw_observe(&l->o->observer, "{s:s, s:s}", "event", "phase", "phase",
+               whole ? "measure" : "ablation");
+    if (rc == FW_OK && n)
+        rc = fw_measure(l, t->k, oids, labels, n, out, err);
+    if (rc == FW_OK) {
+        size_t j = 0;
+        if (whole)
+            t->measured = out[j++];
+        for (size_t i = 0; i < parts->n && j < n; i++)
+            if (parts->list[i].oid[0] && !parts->list[i].alone)
+                parts->list[i].alone = out[j++];
+    }
+    free(oids);
+    free(labels);
+    free(out);
+    free(one);
+    return rc;
+}
+
+static int compare(struct fw_loop *l, const struct fw_measured *before,
+                   const struct fw_measured *after, struct fw_comparison *out, struct fw_err *err)
+{
+    return fw_scores_compare(l->dev, &l->metric, before->scores, after->scores,
+                             l->plan->loop.confidence, l->plan->seed, out, err);
+}
+
+/* Gains of the parts over the head: measured alone, or the candidate's own when it has one part. */
+static int part_gains(struct turn *t, struct fw_parts *parts, struct fw_err *err)
+{
+    for (size_t i = 0; i < parts->n; i++) {
+        struct fw_part *p = &parts->list[i];
+        const struct fw_measured *m = p->alone;
+        if (!m && fw_part_effective(p) && fw_parts_effective(parts) == 1)
+            m = t->measured;
+        if (!m)
+            continue;
+        int rc = compare(t->l, t->l->head, m, &p->gain, err);
+        if (rc != FW_OK)
+            return rc;
+        p->has_gain = true;
+    }
+    return FW_OK;
+}
+
+struct decision {
+    struct fw_comparison cmp;
+    struct fw_guard *guards;
+    struct fw_gate_result gate;
+};
+
+static int decide(struct turn *t, const struct fw_measured *candidate, bool second,
+                  struct decision *d, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    free(d->guards);
+    d->guards = calloc(l->plan->loop.n_guards + 1, sizeof *d->guards);
+    int rc = d->guards ? compare(l, l->champion, candidate, &d->cmp, err) : fw_err_nomem(err);
+    if (rc == FW_OK)
+        rc = fw_scores_guards(l->dev, l->champion->scores, candidate->scores, d->guards, err);
+    if (rc == FW_OK) {
+        fw_gate_decide(&l->rules, second, &d->cmp, d->guards, l->plan->loop.n_guards, &d->gate);
+        l->looks++;
+    }
+    return rc;
+}
+
+static int move_branch(struct fw_loop *l, const char *from, const char *to, struct fw_err *err)
+{
+    char ref[512], now[FW_OID_HEX];
+    snprintf(ref, sizeof ref, "refs/heads/flywheel/%s", l->plan->name);
+    /* A run that was cut off between the move and the next record finds it done. */
+    if (l->resumed && fw_repo_branch(l->repo, l->plan->name, now, NULL) == FW_OK &&
+        !strcmp(now, to))
+        return FW_OK;
+    return fw_repo_move(l->repo, ref, from, to, "flywheel: new champion", err);
+}
+
+/* The snapshot with its score in the trailers, as it stays in the history of the branch. */
+static int seal(struct turn *t, struct fw_measured *m, enum fw_verdict verdict, struct fw_err *err)
+{
+    const json_t *s = json_object_get(m->report, "score");
+    double value = json_number_value(json_object_get(s, "value"));
+    double half = (json_number_value(json_object_get(s, "high")) -
+                   json_number_value(json_object_get(s, "low"))) /
+                  2;
+    char trailers[512], oid[FW_OID_HEX];
+    snprintf(trailers, sizeof trailers, "Flywheel-Metric: %s=%.4f±%.4f\nFlywheel-Verdict: %s\n",
+             t->l->plan->metric.name, value, half, fw_verdict_name(verdict));
+    int rc = fw_snap_reword(t->l->repo, m->oid, trailers, t->when, oid, err);
+    if (rc == FW_OK)
+        rc = keep_ref(t->l, t->k, "kept", oid, err);
+    if (rc == FW_OK)
+        snprintf(m->oid, sizeof m->oid, "%s", oid);
+    return rc;
+}
+
+/* Remembers what became of fixes: now, and in the journal's gate record. fixes: stolen; NULL = all.
+ */
+static int set_fate(struct turn *t, int from, int to, json_t *fixes, const char *fate,
+                    struct fw_err *err)
+{
+    struct fw_history *h = t->l->history;
+    size_t i;
+    json_t *fix;
+    int rc = fixes ? FW_OK : fw_history_fate(h, t->l->run, from, to, NULL, fate, err);
+    json_array_foreach(fixes, i, fix)
+    {
+        if (rc == FW_OK)
+            rc = fw_history_fate(h, t->l->run, from, to, fix, fate, err);
+    }
+    json_array_append_new(t->fates, json_pack("{s:i, s:i, s:s, s:o?}", "from", from, "to", to,
+                                              "fate", fate, "fixes", fixes));
+    return rc;
+}
+
+static void replace(struct fw_measured **at, struct fw_measured *with)
+{
+    struct fw_measured *old = *at;
+    *at = fw_measured_ref(with);
+    fw_measured_free(old);
+}
+
+/* The candidate (or what an ablation kept of it) stays: as champion, or provisionally. */
+static int accept(struct turn *t, struct fw_measured *m, enum fw_verdict verdict,
+                  struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    int rc = seal(t, m, verdict, err);
+    if (rc == FW_OK && verdict == FW_VERDICT_IMPROVED)
+        rc = move_branch(l, l->champion->oid, m->oid, err);
+    if (rc != FW_OK)
+        return rc;
+    if (verdict == FW_VERDICT_IMPROVED) {
+        rc = set_fate(t, l->head_since ? l->head_since : t->k, t->k, NULL, "kept", err);
+        replace(&l->champion, m);
+        l->head_since = 0;
+        l->stop.since_improved = 0;
+    } else if (!l->head_since) {
+        l->head_since = t->k;
+    }
+    replace(&l->head, m);
+    return rc;
+}
+
+/* Back to the head before; or to the champion, when the provisional fixes had already cost
+ * something. */
+static int roll_back(struct turn *t, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    struct fw_comparison cmp;
+    int from = t->k;
+    if (l->head != l->champion) {
+        int rc = compare(l, l->champion, l->head, &cmp, err);
+        if (rc != FW_OK)
+            return rc;
+        if (cmp.gain < 0) {
+            from = l->head_since;
+            replace(&l->head, l->champion);
+            l->head_since = 0;
+        }
+    }
+    return set_fate(t, from, t->k, NULL, "rejected", err);
+}
+
+/* Tries the parts of a rejected candidate apart and keeps those that do not hurt. *kept stays NULL
+ * when there is nothing to keep, or nothing to leave out. */
+static int ablate(struct turn *t, struct fw_measured **kept, struct decision *d, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    struct fw_parts *parts = &t->parts;
+    size_t n = 0, all = 0;
+    char oid[FW_OID_HEX];
+    int rc = FW_OK;
+    for (size_t i = 0; fw_parts_effective(&t->parts) == 1 && i < t->parts.n; i++) {
+        if (!fw_part_effective(&t->parts.list[i]))
+            continue;
+        rc = fw_parts_split(&t->parts.list[i], &t->split, err);
+        parts = &t->split;
+    }
+    if (rc != FW_OK || fw_parts_effective(parts) < 2)
+        return rc;
+    bool *chosen = calloc(parts->n + 1, sizeof *chosen);
+    if (!chosen)
+        return fw_err_nomem(err);
+    rc = measure(t, parts, false, true, err);
+    if (rc == FW_OK)
+        rc = part_gains(t, parts, err);
+    for (size_t i = 0; rc == FW_OK && i < parts->n; i++) {
+        struct fw_part *p = &parts->list[i];
+        chosen[i] = p->kept = !fw_part_effective(p) || (p->has_gain && p->gain.gain >= 0);
+        all += fw_part_effective(p);
+        n += fw_part_effective(p) && chosen[i];
+    }
+    if (rc == FW_OK && n && n < all) {
+        rc = apply(t, parts, chosen, "kept-parts", oid, NULL, err);
+        const char *oids[] = {oid}, *labels[] = {"kept-parts"};
+        if (rc == FW_OK)
+            rc = fw_measure(l, t->k, oids, labels, 1, kept, err);
+        if (rc == FW_OK)
+            rc = decide(t, *kept, true, d, err);
+    }
+    for (size_t i = 0; rc == FW_OK && i < parts->n; i++) {
+        struct fw_part *p = &parts->list[i];
+        if (!*kept || d->gate.verdict == FW_VERDICT_WORSE)
+            p->kept = false;
+        else if (!p->kept)
+            rc = set_fate(t, t->k, t->k, fw_part_taken(p), "rejected", err);
+        if (fw_part_effective(p))
+            json_array_append_new(t->ablation, fw_part_gain_record(p));
+    }
+    free(chosen);
+    return rc;
+}
+
+static json_t *guards_record(const struct decision *d, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        const struct fw_guard *g = &d->guards[i];
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:f, s:f, s:f, s:b}", "guard", g->name,
+                                        "metric", g->metric, "before", g->before, "after", g->after,
+                                        "allowance", g->allowance, "broken", fw_guard_broken(g)));
+    }
+    return list;
+}
+
+static json_t *gate_record(const struct fw_loop *l, const struct decision *d)
+{
+    static const char *const rules[] = {"spend", "ladder", "threshold"};
+    const struct fw_comparison *c = &d->cmp;
+    return json_pack(
+        "{s:s, s:f, s:f, s:f, s:f, s:o, s:i, s:o, s:s, s:s, s:o}", "verdict",
+        fw_verdict_name(d->gate.verdict), "gain", c->gain, "low", c->low, "high", c->high, "p",
+        c->p_improved, "mcnemar_p", isfinite(c->mcnemar_p) ? json_real(c->mcnemar_p) : json_null(),
+        "look", l->looks, "alpha", isfinite(d->gate.alpha) ? json_real(d->gate.alpha) : json_null(),
+        "rule", rules[l->rules.rule], "reason", d->gate.reason, "guards",
+        guards_record(d, l->plan->loop.n_guards));
+}
+
+/* One record says how the iteration ended; what was decided follows from it on resume and in
+ * reports. */
+static int record_gate(struct turn *t, json_t *first, json_t *second, const char *state,
+                       const struct fw_measured *kept, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    json_t *fixes = json_array();
+    for (size_t i = 0; i < t->parts.n; i++) {
+        t->parts.list[i].kept = strcmp(state, "rolled back") != 0 &&
+                                (!json_array_size(t->ablation) || t->parts.list[i].kept);
+        json_array_append_new(fixes, fw_part_gain_record(&t->parts.list[i]));
+    }
+    json_t *record = json_pack(
+        "{s:s, s:i, s:O, s:O?, s:o, s:O, s:O, s:s, s:s, s:s, s:i, s:i, s:f, s:f}", "type", "gate",
+        "iteration", t->k, "gate", first, "second", second, "fixes", fixes, "ablation", t->ablation,
+        "fates", t->fates, "state", state, "champion", l->champion->oid, "head", l->head->oid,
+        "champion_iteration", l->champion->iteration, "looks", l->looks, "labels", l->stop.labels,
+        "money", l->stop.money);
+    if (record && kept)
+        json_object_set_new(record, "result",
+                            json_pack("{s:s, s:O}", "snapshot", kept->oid, "report", kept->report));
+    int rc = fw_loop_record_once(l, record, "champion", err);
+    const json_t *shown = second ? second : first;
+    fw_observe(&l->o->observer, "{s:s, s:i, s:O, s:s, s:O, s:O}", "event", "gate", "iteration",
+               t->k, "gate", shown, "state", state, "fixes", fixes, "ablation", t->ablation);
+    return rc;
+}
+
+static int record_measured(struct turn *t, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    json_t *info = NULL;
+    int rc = fw_snap_info(l->repo, t->candidate, &info, err);
+    if (rc != FW_OK)
+        return rc;
+    json_t *record =
+        json_pack("{s:s, s:i, s:s, s:s, s:O}", "type", "measured", "iteration", t->k, "snapshot",
+                  t->candidate, "parent", l->head->oid, "rows", json_object_get(info, "rows"));
+    if (record)
+        json_object_update(record, t->measured->report);
+    rc = fw_loop_record_once(l, record, "score", err);
+    fw_observe(&l->o->observer, "{s:s, s:i, s:O}", "event", "measured", "iteration", t->k, "score",
+               json_object_get(t->measured->report, "score"));
+    json_decref(info);
+    return rc;
+}
+
+/* Measures, decides, acts. */
+static int judge(struct turn *t, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    struct decision d = {0}, again = {0};
+    struct fw_measured *kept = NULL, *result = NULL;
+    json_t *first = NULL, *second = NULL;
+    const char *state = "rolled back";
+    bool alone = l->plan->loop.measure_parts && fw_parts_effective(&t->parts) > 1;
+    int rc = measure(t, &t->parts, true, alone, err);
+    if (rc == FW_OK)
+        rc = record_measured(t, err);
+    if (rc == FW_OK)
+        rc = part_gains(t, &t->parts, err);
+    if (rc == FW_OK)
+        rc = fw_measure_stability(l, t->measured, err);
+    if (rc == FW_OK)
+        rc = decide(t, t->measured, false, &d, err);
+    if (rc == FW_OK)
+        first = gate_record(l, &d);
+    enum fw_verdict verdict = d.gate.verdict;
+    if (rc == FW_OK && verdict != FW_VERDICT_WORSE) {
+        result = t->measured;
+    } else if (rc == FW_OK && l->plan->loop.ablate) {
+        rc = ablate(t, &kept, &again, err);
+        if (rc == FW_OK && kept) {
+            second = gate_record(l, &again);
+            verdict = again.gate.verdict;
+            result = verdict == FW_VERDICT_WORSE ? NULL : kept;
+        }
+    }
+    l->stop.since_improved++;
+    if (rc == FW_OK && result) {
+        rc = accept(t, result, verdict, err);
+        state = verdict == FW_VERDICT_IMPROVED ? "kept" : "provisional";
+    } else if (rc == FW_OK) {
+        rc = roll_back(t, err);
+    }
+    if (rc == FW_OK)
+        rc = record_gate(t, first, second, state, result, err);
+    free(d.guards);
+    free(again.guards);
+    json_decref(first);
+    json_decref(second);
+    fw_measured_free(kept);
+    return rc;
+}
+
+/* Labels were given, but they changed nothing: no look at the dev set is spent on it. */
+static int no_change(struct turn *t, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    l->stop.since_improved++;
+    json_t *gate =
+        json_pack("{s:s, s:f, s:n, s:n, s:n, s:n, s:i, s:n, s:n, s:s, s:[]}", "verdict",
+                  "undecided", "gain", 0.0, "low", "high", "p", "mcnemar_p", "look", l->looks,
+                  "alpha", "rule", "reason", "no fix changes the data", "guards");
+    int rc = record_gate(t, gate, NULL, "unchanged", NULL, err);
+    json_decref(gate);
+    return rc;
+}
+
+static int start(struct turn *t, struct fw_err *err)
+{
+    struct fw_loop *l = t->l;
+    const json_t *before = fw_loop_find(l, "iteration", t->k);
+    fw_observe(&l->o->observer, "{s:s, s:i}", "event", "iteration", "iteration", t->k);
+    t->when = before ? json_integer_value(json_object_get(before, "when")) : fw_clock_now();
+    return fw_loop_record_once(l,
+                               json_pack("{s:s, s:i, s:I, s:s}", "type", "iteration", "iteration",
+                                         t->k, "when", (json_int_t)t->when, "head", l->head->oid),
+                               "head", err);
+}
+
+int fw_loop_turn(struct fw_loop *l, int iteration, struct fw_err *err)
+{
+    struct turn t = {.l = l,
+                     .k = iteration,
+                     .aside = json_array(),
+                     .ablation = json_array(),
+                     .fates = json_array()};
+    int rc = t.aside && t.ablation && t.fates ? start(&t, err) : fw_err_nomem(err);
+    if (rc == FW_OK)
+        rc = propose(&t, err);
+    if (rc == FW_OK && fw_parts_fixes(&t.parts) == 0) {
+        l->stop.nothing_left = true;
+        rc = fw_loop_record_once(l,
+                                 json_pack("{s:s, s:i, s:O}", "type", "nothing", "iteration",
+                                           iteration, "aside", t.aside),
+                                 NULL, err);
+    } else if (rc == FW_OK) {
+        l->stop.iteration = iteration;
+        rc = strcmp(t.candidate, l->head->oid) ? judge(&t, err) : no_change(&t, err);
+    }
+    fw_parts_release(&t.split, fw_measured_free);
+    fw_parts_release(&t.parts, fw_measured_free);
+    fw_measured_free(t.measured);
+    if (t.graph)
+        fw_job_release(&t.job);
+    fw_graph_free(t.graph);
+    json_decref(t.aside);
+    json_decref(t.ablation);
+    json_decref(t.fates);
+    return rc;
+}
