@@ -168,10 +168,10 @@ int fw_expand_out_of_fold(struct fw_expand *x, const struct fw_stage *train)
             return (int)i;
     struct fw_inputs merged = {0};
     struct fw_instance v = {.seed = train->seeds[0]};
-    for (int f = 1; f <= train->folds && !x->nomem; f++) {
+    for (int f = 0; f < train->folds && !x->nomem; f++) {
         struct fw_inputs in = {0};
         v.name = fw_expand_text(x, "%s[seed=%llu,fold=%d/%d]", train->name,
-                                (unsigned long long)v.seed, f, train->folds);
+                                (unsigned long long)v.seed, f + 1, train->folds);
         struct fw_node node = node_of(x, train, &v);
         node.fold = f;
         node.folds = train->folds;
@@ -179,7 +179,7 @@ int fw_expand_out_of_fold(struct fw_expand *x, const struct fw_stage *train)
         fw_expand_written(x, &in, train, NULL);
         int model = fw_expand_add(x, node, &in);
 
-        v.name = fw_expand_text(x, "%s[fold=%d/%d]", evaluate->name, f, train->folds);
+        v.name = fw_expand_text(x, "%s[fold=%d/%d]", evaluate->name, f + 1, train->folds);
         node = node_of(x, evaluate, &v);
         node.fold = f;
         node.folds = train->folds;
@@ -189,7 +189,7 @@ int fw_expand_out_of_fold(struct fw_expand *x, const struct fw_stage *train)
         fw_inputs_set(x, &in, "dataset", -1, fw_expand_text(x, "fold:%d/%d:part", f, train->folds));
         fw_expand_written(x, &in, evaluate, NULL);
         int part = fw_expand_add(x, node, &in);
-        fw_inputs_set(x, &merged, fw_expand_text(x, "fold=%d/%d", f, train->folds), part,
+        fw_inputs_set(x, &merged, fw_expand_text(x, "fold=%d/%d", f + 1, train->folds), part,
                       "predictions");
     }
     return add_merge(x, name, NULL, &merged);

@@ -1,23 +1,31 @@
 /*
  * Stages and artifacts as an acyclic graph. Pure: no files, no processes.
  *
- * A plan is expanded twice per iteration, once for each phase of a turn:
- *   FW_PHASE_IMPROVE  on the head snapshot: out-of-fold predictions, error analysis, proposals, and
- *                     custom stages that follow them
+ * A plan is expanded for each phase of a turn:
  *   FW_PHASE_MEASURE  on a candidate: train and evaluate (for each seed), what they need, and the
- * merge of the seeds' predictions FW_PHASE_TEST     the final evaluation: the evaluate stage on the
- * sealed split with the champion's models FW_PHASE_SANITY   the train stage on a few samples,
- * evaluated on those same samples Fan-out (seeds, folds, matrix) is expanded here, so a node is
- * exactly one thing to do.
+ *                     merge of the seeds' predictions
+ *   FW_PHASE_IMPROVE  on the head snapshot: out-of-fold predictions, error analysis, proposals,
+ *                     drift, and the custom stages that the measurement does not need
+ *   FW_PHASE_SANITY   the scored train stage with its first seed on a few samples, evaluated on
+ *                     those same samples
+ *   FW_PHASE_TEST     the final evaluation: the scored evaluate stage on the sealed split with the
+ *                     champion's models
+ * Fan-out (seeds, folds, matrix) is expanded here, so a node is exactly one thing to do.
  *
  * An input of a node is either an output of another node of this graph, or an external artifact
- * named by a string that the runner resolves to a path and a digest: "dataset:train" "dataset:dev"
- * "dataset:test"   views of one split "dataset:all"                                   train and dev
- * in one folder (analysis) "fold:F/N:rest" "fold:F/N:part"                 train without fold F of
- * N; fold F alone "dataset:sanity"                                the few samples of the sanity
- * check "guidelines" "history"                          the snapshot's GUIDELINES.md; fixes tried
- * so far "prior:NODE.OUTPUT"                             an output of the measure phase on the head
- * snapshot "file:PATH"                                     a project file or folder
+ * named by a string that the runner resolves to a path and a digest:
+ *   "dataset:train" "dataset:dev" "dataset:test"   views of one split
+ *   "dataset:all"                                  train and dev in one folder
+ *   "fold:F/N:rest" "fold:F/N:part"                train without fold F of N; fold F alone. F from 0
+ *   "dataset:sanity"                               the few samples of the sanity check
+ *   "guidelines" "history"                         the snapshot's GUIDELINES.md; fixes tried so far
+ *   "prior:NODE.OUTPUT"                            an output of the measure phase on the head
+ *                                                  snapshot (in FW_PHASE_TEST: the champion's)
+ *   "file:PATH"                                    a project file or folder
+ *
+ * Fan-out: a node that reads a fanned-out stage and has the same matrix axes is matched instance by
+ * instance; any other reads a gather node, "<stage>.<output>.all", a folder with one entry for each
+ * instance ("seed=1", "C=2,seed=1"). evaluate follows the axes and seeds of its train stage.
  */
 #ifndef FW_GRAPH_GRAPH_H
 #define FW_GRAPH_GRAPH_H
@@ -46,7 +54,7 @@ struct fw_node {
     enum fw_node_type type;
     const struct fw_stage *stage; /* NULL for merge and gather */
     uint64_t seed;
-    int fold, folds; /* fold −1 when not a fold */
+    int fold, folds; /* fold from 0, −1 when not a fold; names count from 1: "fold=1/5" */
     size_t n_matrix;
     const struct fw_name_text *matrix; /* axis → value */
     const char
@@ -67,11 +75,17 @@ struct fw_graph {
 };
 
 /* Checks the stage graph of a plan: unknown names, cycles (the path is in the message: "a → b →
- * a"), an evaluate without a train. Called by fw_plan_load's caller before any run; problems carry
- * positions. */
+ * a"), an evaluate without a train, what a phase cannot give. FW_EINVAL with the problems, which
+ * carry positions. Called after fw_plan_load and before any run. */
 int fw_graph_check(const struct fw_plan *plan, struct fw_problems *problems);
+/* The nodes of one phase; runs the check first and fails with its first problem. The graph borrows
+ * the plan's stages and names: the plan must live longer. An empty graph is no error. */
 int fw_graph_expand(const struct fw_plan *plan, enum fw_phase phase, struct fw_graph **out,
                     struct fw_err *err);
+/* The nodes of one kind and all that they need. Names and stages are borrowed from `graph`, which
+ * must live longer. */
+int fw_graph_only(const struct fw_graph *graph, enum fw_kind kind, struct fw_graph **out,
+                  struct fw_err *err);
 void fw_graph_free(struct fw_graph *graph);
 int fw_graph_find(const struct fw_graph *graph, const char *node); /* index or -1 */
 

@@ -96,12 +96,12 @@ static void test_whole_turn(void **state)
            "evaluate merge | seed=3: evaluate[seed=3] predictions | seed=1: evaluate[seed=1] "
            "predictions\n");
     expect(p, FW_PHASE_IMPROVE,
-           "train[seed=3,fold=1/2] plugin | dataset: fold:1/2:rest\n"
+           "train[seed=3,fold=1/2] plugin | dataset: fold:0/2:rest\n"
            "evaluate[fold=1/2] plugin on train | model: train[seed=3,fold=1/2] model | dataset: "
-           "fold:1/2:part\n"
-           "train[seed=3,fold=2/2] plugin | dataset: fold:2/2:rest\n"
+           "fold:0/2:part\n"
+           "train[seed=3,fold=2/2] plugin | dataset: fold:1/2:rest\n"
            "evaluate[fold=2/2] plugin on train | model: train[seed=3,fold=2/2] model | dataset: "
-           "fold:2/2:part\n"
+           "fold:1/2:part\n"
            "train.out-of-fold merge | fold=1/2: evaluate[fold=1/2] predictions | fold=2/2: "
            "evaluate[fold=2/2] predictions\n"
            "analyse plugin | dataset: dataset:all | predictions: prior:evaluate.predictions | "
@@ -128,7 +128,7 @@ static void test_nodes_carry_their_part(void **state)
     assert_true(i >= 0);
     assert_ptr_equal(g->nodes[i].stage, fw_plan_stage(p, "train"));
     assert_int_equal(g->nodes[i].seed, 5);
-    assert_int_equal(g->nodes[i].fold, 2);
+    assert_int_equal(g->nodes[i].fold, 1); /* from 0; in names from 1 */
     assert_int_equal(g->nodes[i].folds, 3);
     assert_string_equal(g->nodes[i].out[0], "model");
     i = fw_graph_find(g, "train.out-of-fold");
