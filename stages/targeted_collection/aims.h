@@ -1,0 +1,31 @@
+/*
+ * From analysis.json to what collection should aim at.
+ */
+#ifndef FW_TARGETED_COLLECTION_AIMS_H
+#define FW_TARGETED_COLLECTION_AIMS_H
+
+#include <jansson.h>
+
+#include "stages/data/dataset.h"
+#include "stages/targeted_collection/select.h"
+
+struct fw_aims {
+    size_t n;
+    struct fw_aim *v;
+    char **names;   /* the slices, as the analysis names them */
+    bool **members; /* what v[i].member points to, or NULL */
+};
+
+/* One aim for each slice of the analysis with room to improve. Its weight is the slice's priority,
+ * or, when the run is judged by a metric in which every class counts the same (macro F1, balanced
+ * accuracy, or one class's F1, precision or recall), gap × importance × ease without the slice's
+ * share, so that rare classes are not starved. A slice that train covers less than dev counts up to
+ * twice. Membership in slices that are not a class is read from the candidates' rows, from which
+ * the labels are taken out first. ds and rows[0..n) are the candidates. Slices whose condition
+ * cannot be read are left out. FW_ENOMEM. */
+int fw_aims_read(const json_t *analysis, const struct fw_task_info *task,
+                 const struct fw_dataset *ds, const size_t *rows, size_t n, struct fw_aims *out,
+                 struct fw_err *err);
+void fw_aims_release(struct fw_aims *a);
+
+#endif
