@@ -40,7 +40,7 @@ struct part {
 };
 
 static const struct part parts[] = {
-    {"train", "data", "train", {28, 110, 120, 96, 24, 112}, 0.12, 0.20},
+    {"train", "data", "train", {16, 84, 92, 74, 14, 86}, 0.10, 0.20},
     {"dev", "data", "dev", {60, 60, 60, 60, 60, 60}, 0.35, 0},
     {"test", "data", "test", {60, 60, 60, 60, 60, 60}, 0.35, 0},
     {"pool", "pool", NULL, {90, 90, 90, 90, 90, 90}, 0.35, 0},
@@ -72,7 +72,7 @@ static int write_sample(const char *root, const struct part *part, int number, e
     enum defect label = defect;
     if (fw_rng_double(&rng) < part->wrong) {
         label = mistaken[defect];
-        if (fw_rng_double(&rng) < 0.4)
+        if (fw_rng_double(&rng) < 0.25)
             label = (enum defect)((defect + 1 + fw_rng_below(&rng, DEFECTS - 1)) % DEFECTS);
     }
     struct fw_buf *out = part->split ? &rows->data : &rows->pool;

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Measures what the project promises, and prints a table for each promise.
+#
+#   sh tests/bench/run.sh [NAME ...]
+#
+# NAME is a program of this folder without its ending (default: all of them):
+#   neu_steel      label cleaning: accuracy regained, asking suspects first against random order
+#   steel_plates   collecting: targeted against random, and against all of the data
+#   sms_spam       a skewed class: no step that raises accuracy and lowers F1 is accepted
+#
+# FLYWHEEL_DATA   folder with the public datasets: neu-det/, steel-plates/, sms-spam/; a benchmark
+#                 whose data is not there is skipped
+# FLYWHEEL        the program (default: build/flywheel)
+# FLYWHEEL_SEEDS  how many repetitions, each with its own split and noise (default: 3)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+FLYWHEEL=${FLYWHEEL:-$here/../../build/flywheel}
+export FLYWHEEL
+[ -x "$FLYWHEEL" ] || { echo "$FLYWHEEL is not built" >&2; exit 2; }
+if [ $# = 0 ]; then
+    set -- $(cd "$here" && ls ./*.py ./*.sh 2>/dev/null | sed 's|^\./||; s|\.[a-z]*$||' | grep -v -e '^run$' -e '^bench$')
+fi
+failed=0
+for name in "$@"; do
+    code=0
+    if [ -f "$here/$name.py" ]; then
+        python3 "$here/$name.py" || code=$?
+    elif [ -f "$here/$name.sh" ]; then
+        sh "$here/$name.sh" || code=$?
+    else
+        echo "there is no benchmark '$name'" >&2
+        exit 2
+    fi
+    case $code in
+    0) ;;
+    77) echo "$name: skipped" ;;
+    *) failed=1 ;;
+    esac
+done
+exit $failed
