@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Shared by the examples' run.sh. Sets $flywheel; `example_run NAME SOURCE WORK` does the rest.
 root=$(cd "$(dirname "$0")/../.." && pwd)
 flywheel=${FLYWHEEL:-$root/build/flywheel}
