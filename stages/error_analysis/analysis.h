@@ -27,9 +27,53 @@
 #include <jansson.h>
 
 #include "pipeline/base/err.h"
+#include "stages/data/dataset.h"
+#include "stages/data/ids.h"
+#include "stages/data/predictions.h"
+#include "stages/error_analysis/confident.h"
+#include "stages/evaluate/metrics.h"
 
 /* Reads the file and checks the fields above (unknown ones are kept). FW_EINVAL with the file and
  * what is missing. *out is a new reference. */
 int fw_analysis_load(const char *path, json_t **out, struct fw_err *err);
+
+/* What an analysis is made from; everything is borrowed. */
+struct fw_analysis_input {
+    const struct fw_task_info *task;
+    const struct fw_dataset *data;    /* rows of split "train" and "dev"; others are left out */
+    const struct fw_predictions *dev; /* of the dev rows */
+    const struct fw_predictions *out_of_fold; /* of the train rows by models that did not see them;
+                                                 NULL: no suspects, no noise estimate */
+    struct fw_metric metric;
+    /* Objects name → number: "default", class names, slice texts; NULL or absent: human level 1
+     * (regression: an error of 0), importance 1, ease 1. */
+    const json_t *human_level, *importance, *ease;
+    size_t n_slices;
+    const char *const *slices;      /* conditions, or bare fields: each value is a slice */
+    const struct fw_ids *not_asked; /* ids that are no suspects any more; may be NULL */
+    size_t max_suspects;
+    enum fw_cl_filter filter; /* which labels are suspects, and */
+    enum fw_cl_score score;   /* in which order */
+};
+
+/*
+ * Makes the object above. Pure: the same input gives the same object.
+ *
+ * For regression a slice's `metric` is its mean absolute error with a normal 95 % interval, its gap
+ * is metric − human level, an error is a sample off by more than twice the overall mean, and a
+ * suspect is a train sample whose out-of-fold residual lies beyond 3.5 robust standard deviations
+ * (median absolute deviation: Iglewicz and Hoaglin 1993); label and suggestion are numbers as text.
+ *
+ * Coverage lists a slice when its train share lies below the Wilson 95 % interval of its dev share
+ * (`missing`: how many more train samples would bring it to the dev share), and a class with less
+ * than a quarter of an equal share of the train split (`missing`: up to half an equal share).
+ *
+ * FW_EINVAL: a slice that cannot be parsed (err->col is its column); FW_ENOMEM.
+ */
+int fw_analysis_build(const struct fw_analysis_input *in, json_t **out, struct fw_err *err);
+
+/* The parts that need no slices, for analysis.c. Arrays of the object above. */
+int fw_analysis_suspects(const struct fw_analysis_input *in, json_t *root, json_t *notes,
+                         struct fw_err *err);
 
 #endif

@@ -1,0 +1,138 @@
+/*
+ * analyse: error analysis of the champion. Slices with their room for improvement, suspect labels
+ * by confident learning, confusions, coverage. A thin shell over stages/error_analysis.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/base/fs.h"
+#include "stages/data/request.h"
+#include "stages/error_analysis/analysis.h"
+#include "stages/relabel/candidates.h"
+
+static const char describe[] =
+    "{\"protocol\": 1, \"name\": \"analyse\", \"version\": \"1.0\", \"kind\": \"error-analysis\",\n"
+    " \"inputs\": [\"dataset\", \"predictions\", \"out_of_fold\", \"guidelines\", \"history\"],\n"
+    " \"outputs\": [\"analysis\"],\n"
+    " \"params\": {\n"
+    "  \"suspects\": {\"type\": \"integer\", \"default\": 200, \"minimum\": 0, \"maximum\": "
+    "1000000,\n"
+    "   \"description\": \"how many suspect labels to name at most\"},\n"
+    "  \"method\": {\"type\": \"string\", \"default\": \"prune_by_noise_rate\", \"enum\": "
+    "[\"prune_by_noise_rate\", \"prune_by_class\", \"both\", \"confident_learning\", "
+    "\"predicted_neq_given\", \"low_normalized_margin\", \"low_self_confidence\"],\n"
+    "   \"description\": \"which labels are suspects (filters of confident learning)\"},\n"
+    "  \"score\": {\"type\": \"string\", \"default\": \"normalized_margin\", \"enum\": "
+    "[\"self_confidence\", \"normalized_margin\", \"confidence_weighted_entropy\"],\n"
+    "   \"description\": \"in which order suspects are named, lowest score first\"}},\n"
+    " \"deterministic\": true, \"network\": false, \"code\": []}";
+
+static int read_slices(const struct fw_request *r, const char ***out, size_t *n, struct fw_err *err)
+{
+    const json_t *list = json_object_get(r->json, "slices"), *v;
+    size_t i;
+    const char **slices = calloc(json_array_size(list) + 1, sizeof *slices);
+    if (!slices)
+        return fw_err_nomem(err);
+    *out = slices;
+    json_array_foreach(list, i, v)
+    {
+        if (!(slices[i] = json_string_value(v)))
+            return fw_err_set(err, FW_EINVAL, "the request's slices are not a list of texts");
+    }
+    *n = json_array_size(list);
+    return FW_OK;
+}
+
+static int read_choices(const struct fw_request *r, struct fw_analysis_input *in,
+                        struct fw_err *err)
+{
+    const char *metric = json_string_value(json_object_get(r->json, "metric"));
+    const char *method = fw_request_str(r, "method"), *score = fw_request_str(r, "score");
+    if (method && fw_cl_filter_parse(method, &in->filter) != FW_OK)
+        return fw_err_set(err, FW_EINVAL, "method '%s' is not known", method);
+    in->score = FW_CL_NORMALIZED_MARGIN;
+    if (score && fw_cl_score_parse(score, &in->score) != FW_OK)
+        return fw_err_set(err, FW_EINVAL, "score '%s' is not known", score);
+    double suspects = fw_request_num(r, "suspects");
+    in->max_suspects = suspects > 0 ? (size_t)suspects : 0;
+    if (!metric)
+        metric = r->task.task == FW_REGRESSION ? "rmse" : "accuracy";
+    return fw_metric_parse(metric, &r->task, &in->metric, err);
+}
+
+static void report(const json_t *analysis, int iteration)
+{
+    const json_t *noise = json_object_get(analysis, "noise");
+    const json_t *worst = json_array_get(json_object_get(analysis, "slices"), 0);
+    size_t suspects = json_array_size(json_object_get(analysis, "suspects"));
+    fw_event_metric("suspects", (double)suspects, iteration);
+    if (json_is_object(noise))
+        fw_event_metric("noise_rate", json_number_value(json_object_get(noise, "rate")), iteration);
+    if (json_number_value(json_object_get(worst, "priority")) > 0)
+        fw_event_message("info", "most to gain: %s; %zu suspect labels",
+                         json_string_value(json_object_get(worst, "slice")), suspects);
+}
+
+static int write_analysis(const json_t *analysis, const char *path, struct fw_err *err)
+{
+    char *text = json_dumps(analysis, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+    int rc = text ? fw_fs_write_atomic(path, text, strlen(text), err) : fw_err_nomem(err);
+    free(text);
+    return rc;
+}
+
+static int run(const struct fw_request *r, struct fw_err *err)
+{
+    const char *dataset = fw_request_in(r, "dataset"), *dev = fw_request_in(r, "predictions");
+    const char *fold = fw_request_in(r, "out_of_fold"), *path = fw_request_out(r, "analysis");
+    struct fw_dataset *ds = NULL;
+    struct fw_predictions *on_dev = NULL, *on_train = NULL;
+    struct fw_asked asked = {{0}, {0}};
+    const char **slices = NULL;
+    json_t *analysis = NULL;
+    if (!dataset || !dev || !path)
+        return fw_err_set(err, FW_EINVAL,
+                          "the request lacks the inputs dataset and predictions or the output "
+                          "analysis");
+    struct fw_analysis_input in = {
+        .task = &r->task,
+        .human_level = json_object_get(r->json, "human_level"),
+        .importance = json_object_get(r->json, "importance"),
+        .ease = json_object_get(r->json, "ease"),
+    };
+    int rc = read_choices(r, &in, err);
+    if (rc == FW_OK)
+        rc = read_slices(r, &slices, &in.n_slices, err);
+    if (rc == FW_OK)
+        rc = fw_dataset_load(dataset, &r->task, &ds, err);
+    if (rc == FW_OK)
+        rc = fw_predictions_load(dev, &r->task, &on_dev, err);
+    if (rc == FW_OK && fold)
+        rc = fw_predictions_load(fold, &r->task, &on_train, err);
+    if (rc == FW_OK)
+        rc = fw_asked_load(fw_request_in(r, "history"), &asked, err);
+    in.data = ds;
+    in.dev = on_dev;
+    in.out_of_fold = on_train;
+    in.slices = slices;
+    in.not_asked = &asked.ids;
+    if (rc == FW_OK)
+        rc = fw_analysis_build(&in, &analysis, err);
+    if (rc == FW_OK)
+        rc = write_analysis(analysis, path, err);
+    if (rc == FW_OK)
+        report(analysis, r->iteration);
+    json_decref(analysis);
+    free(slices);
+    fw_asked_release(&asked);
+    fw_predictions_free(on_train);
+    fw_predictions_free(on_dev);
+    fw_dataset_free(ds);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    return fw_plugin_main(argc, argv, describe, run);
+}
