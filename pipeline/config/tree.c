@@ -234,10 +234,12 @@ static int by_key(const void *a, const void *b)
     return c ? c : (x > y) - (x < y);
 }
 
-/* Sorts the keys, for look-ups and to see duplicates. */
-static void check_duplicates(struct parse *p, struct fw_tree *map)
+/* Sorts the keys, for look-ups and to see duplicates. Only the first of each stays in the map, so
+ * that whoever reads on sees one value. */
+static void sort_keys(struct parse *p, struct fw_tree *map)
 {
     const struct fw_tree_pair **sorted = fw_arena_array(p->l->arena, map->n, sizeof *sorted);
+    size_t kept = 0;
     if (!sorted) {
         out_of_memory(p);
         return;
@@ -252,6 +254,16 @@ static void check_duplicates(struct parse *p, struct fw_tree *map)
         }
         fw_problem(p->l, &sorted[i]->pos, "duplicate key '%s': it stands on line %d already",
                    FW_SHOW(sorted[i]->key), sorted[first]->pos.line);
+        map->pairs[sorted[i] - map->pairs].value = NULL;
+    }
+    for (size_t i = 0; i < map->n; i++)
+        if (map->pairs[i].value)
+            map->pairs[kept++] = map->pairs[i];
+    if (kept < map->n) {
+        map->n = kept;
+        for (size_t i = 0; i < kept; i++)
+            sorted[i] = &map->pairs[i];
+        qsort(sorted, kept, sizeof(*sorted), by_key);
     }
     map->sorted = sorted;
 }
@@ -311,7 +323,7 @@ static void parse_pairs(struct parse *p, struct fw_tree *t)
         else if (list.n > 0)
             memcpy(t->pairs, list.v, list.n * sizeof *t->pairs);
         t->n = t->pairs ? list.n : 0;
-        check_duplicates(p, t);
+        sort_keys(p, t);
     }
     free(list.v);
 }
