@@ -47,11 +47,13 @@ static void show_line(const char *line, size_t n, struct fw_buf *out)
     while (at < n && at < MOST_LINE) {
         size_t len = utf8(p + at, n - at);
         bool c1 = len == 2 && p[at] == 0xc2 && p[at + 1] < 0xa0; /* also control characters */
-        if (len == 0 || c1 || (p[at] < 32 && p[at] != '\t') || p[at] == 127)
+        if (len == 0 || c1 || (p[at] < 32 && p[at] != '\t') || p[at] == 127) {
             fw_buf_printf(out, "\\x%02x", p[at]);
-        else
+            len = 1; /* what follows a byte shown like this is shown by itself */
+        } else {
             fw_buf_add(out, p + at, len);
-        at += len ? len : 1;
+        }
+        at += len;
     }
     fw_buf_puts(out, at < n ? "...\n" : "\n");
 }
