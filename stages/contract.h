@@ -43,9 +43,12 @@ struct fw_task_info {
  *   model        the path exists, and is a non-empty file or a folder with at least one file
  *   predictions  readable by fw_predictions_load(); with ids given (the view's samples, n_ids of
  *                them): every id known, none missing, none twice; probabilities in [0, 1], rows sum
- * to 1 ± 1e-3, no NaN analysis     an object as stages/error_analysis/analysis.h describes patch
- * readable by fw_patch_load() drift        a JSON object custom       the path exists FW_EINVAL
- * with the file, line and reason.
+ *                to 1 ± 1e-3, no NaN
+ *   analysis     an object as stages/error_analysis/analysis.h describes
+ *   patch        readable by fw_patch_load()
+ *   drift        a JSON object
+ *   custom       the path exists
+ * FW_EINVAL with the file, line and reason.
  */
 int fw_contract_check(enum fw_kind kind, const char *name, const char *path,
                       const struct fw_task_info *task, const char *const *ids, size_t n_ids,

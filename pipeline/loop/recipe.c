@@ -78,6 +78,12 @@ static int add_code(json_t *recipe, const struct fw_project *project, const stru
     return FW_OK;
 }
 
+/* Stages without seeds of their own get the plan's. */
+static json_int_t seed_of(const struct fw_project *project, const struct fw_node *node)
+{
+    return (json_int_t)(node->seed ? node->seed : project->plan->seed);
+}
+
 static int add_stage(json_t *recipe, const struct fw_project *project, const char *run,
                      const struct fw_job *job, const struct fw_node *node, struct fw_err *err)
 {
@@ -88,7 +94,7 @@ static int add_stage(json_t *recipe, const struct fw_project *project, const cha
     json_object_set_new(recipe, "env", env);
     json_object_set_new(recipe, "kind", json_string(fw_kind_name(s->kind)));
     json_object_set(recipe, "params", s->params);
-    json_object_set_new(recipe, "seed", json_integer((json_int_t)node->seed));
+    json_object_set_new(recipe, "seed", json_integer(seed_of(project, node)));
     json_object_set_new(recipe, "matrix", matrix_of(node));
     json_object_set_new(recipe, "split", node->split ? json_string(node->split) : json_null());
     if (s->command)
@@ -158,7 +164,7 @@ int fw_request_make(const struct fw_project *project, const char *run, const str
     json_t *r = json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:I, s:s, s:s, s:O, s:s, s:{s:f, s:I}}",
                           "protocol", FW_PROTOCOL, "run", run, "iteration", job->iteration, "stage",
                           s->name, "node", node->name, "kind", fw_kind_name(s->kind), "seed",
-                          (json_int_t)node->seed, "project", project->root, "task",
+                          seed_of(project, node), "project", project->root, "task",
                           job->task.task == FW_REGRESSION ? "regression" : "classification",
                           "params", s->params, "scratch", scratch, "resources", "cpus",
                           s->resources.cpus, "memory", (json_int_t)s->resources.memory);

@@ -13,6 +13,7 @@
 #include "pipeline/exec/exec.h"
 #include "pipeline/loop/artifact.h"
 #include "pipeline/loop/node.h"
+#include "pipeline/loop/runner_parts.h"
 #include "pipeline/plugin/plugin.h"
 
 enum { TAIL_LINES = 8 };
@@ -136,9 +137,8 @@ static int find_inputs(struct fw_runner *r, struct fw_step *t, struct fw_err *er
     return FW_OK;
 }
 
-/* Opens the task with its inputs, recipe, key; *hit when the cache has its result. */
-static int look_up(struct fw_runner *r, struct fw_job *job, const struct fw_node *node,
-                   struct fw_step **out, bool *hit, struct fw_err *err)
+int fw_runner_look_up(struct fw_runner *r, struct fw_job *job, const struct fw_node *node,
+                      struct fw_step **out, bool *hit, struct fw_err *err)
 {
     struct fw_step *t = NULL;
     const char *digest = NULL;
@@ -412,7 +412,7 @@ static void begin(struct fw_runner *r, int index, int attempt)
     r->live = l;
     const struct fw_node *node = &l->job->graph->nodes[at];
     bool hit = false;
-    int rc = look_up(r, l->job, node, &l->task, &hit, &err);
+    int rc = fw_runner_look_up(r, l->job, node, &l->task, &hit, &err);
     if (rc == FW_OK && hit) {
         finish(l, FW_STATE_CACHED);
         return;
@@ -481,63 +481,6 @@ static void on_signal(uv_signal_t *s, int signum)
     pump(r);
 }
 
-static int make_sched(struct fw_runner *r, struct fw_err *err)
-{
-    const struct fw_plan *plan = r->o.project->plan;
-    size_t total = 0, at = 0;
-    for (size_t j = 0; j < r->n_jobs; j++)
-        total += r->jobs[j]->graph->n;
-    struct fw_sched_node *nodes = calloc(total + 1, sizeof *nodes);
-    struct fw_arena arena = {0};
-    double *limits = fw_arena_array(&arena, plan->limits.n_named + 1, sizeof *limits);
-    int rc = nodes && limits ? FW_OK : fw_err_nomem(err);
-    for (size_t i = 0; rc == FW_OK && i < plan->limits.n_named; i++)
-        limits[i] = plan->limits.named[i].value;
-    for (size_t j = 0; rc == FW_OK && j < r->n_jobs; j++) {
-        const struct fw_graph *g = r->jobs[j]->graph;
-        for (size_t i = 0; i < g->n && rc == FW_OK; i++) {
-            const struct fw_node *node = &g->nodes[i];
-            struct fw_sched_node *out = &nodes[at + i];
-            int *needs = fw_arena_array(&arena, node->n_needs + 1, sizeof *needs);
-            double *named = fw_arena_array(&arena, plan->limits.n_named + 1, sizeof *named);
-            if (!needs || !named) {
-                rc = fw_err_nomem(err);
-                break;
-            }
-            for (size_t k = 0; k < node->n_needs; k++)
-                needs[k] = node->needs[k] + (int)at;
-            *out = (struct fw_sched_node){.n_needs = node->n_needs, .needs = needs, .named = named};
-            if (!node->stage)
-                continue;
-            const struct fw_resources *res = &node->stage->resources;
-            out->cpus = res->cpus;
-            out->memory = res->memory;
-            out->retries = node->stage->retries;
-            out->backoff_ms = node->stage->backoff_ms;
-            for (size_t k = 0; k < res->n_named; k++) {
-                size_t m = 0;
-                while (m < plan->limits.n_named &&
-                       strcmp(plan->limits.named[m].name, res->named[k].name))
-                    m++;
-                if (m < plan->limits.n_named)
-                    named[m] = res->named[k].value;
-            }
-        }
-        at += g->n;
-    }
-    struct fw_sched_limits max = {.cpus = plan->limits.cpus,
-                                  .memory = plan->limits.memory,
-                                  .n_named = plan->limits.n_named,
-                                  .named = limits,
-                                  .jobs = r->o.jobs};
-    int bad = -1;
-    if (rc == FW_OK)
-        rc = fw_sched_new(nodes, total, &max, &r->sched, &bad, err);
-    fw_arena_release(&arena);
-    free(nodes);
-    return rc;
-}
-
 /* The first failure, with where its log is and its last lines. */
 static int outcome(struct fw_runner *r, struct fw_err *err)
 {
@@ -591,7 +534,7 @@ static int prepare(struct fw_runner *r, struct fw_job *const *jobs, size_t n, st
         if (!jobs[j]->results)
             return fw_err_nomem(err);
     }
-    return make_sched(r, err);
+    return fw_runner_make_sched(r->o.project->plan, jobs, n, r->o.jobs, &r->sched, err);
 }
 
 int fw_runner_run(struct fw_runner *r, struct fw_job *const *jobs, size_t n, struct fw_err *err)
@@ -622,87 +565,5 @@ int fw_runner_run(struct fw_runner *r, struct fw_job *const *jobs, size_t n, str
     rc = outcome(r, err);
     fw_sched_free(r->sched);
     r->sched = NULL;
-    return rc;
-}
-
-/* The first field of the recipe that differs, in words. */
-static void what_changed(const json_t *before, const json_t *now, char *out, size_t size)
-{
-    static const char *const nested[] = {"params", "inputs", "env", "code", "human_level"};
-    const char *key, *inner;
-    json_t *value, *v;
-    if (!before) {
-        snprintf(out, size, "it has not run before");
-        return;
-    }
-    for (size_t i = 0; i < sizeof nested / sizeof *nested; i++) {
-        const json_t *a = json_object_get(before, nested[i]), *b = json_object_get(now, nested[i]);
-        json_object_foreach((json_t *)b, inner, v)
-        {
-            const json_t *old = json_object_get(a, inner);
-            if (!old || !json_equal(old, v)) {
-                snprintf(out, size, "%s '%s' changed",
-                         strcmp(nested[i], "inputs") ? nested[i] : "input", inner);
-                return;
-            }
-        }
-    }
-    json_object_foreach((json_t *)now, key, value)
-    {
-        const json_t *old = json_object_get(before, key);
-        if (!old || !json_equal(old, value)) {
-            snprintf(out, size, "%s changed", key);
-            return;
-        }
-    }
-    snprintf(out, size, "its stored result is gone");
-}
-
-/* An input that will be made anew, or NULL when all are known. */
-static const char *unknown_input(const struct fw_job *job, const struct fw_node *node)
-{
-    for (size_t i = 0; i < node->n_in; i++) {
-        const struct fw_input *in = &node->in[i];
-        if (in->node >= 0 && !job->results[in->node].outputs)
-            return in->name;
-        if (in->node >= 0 || strncmp(in->ref, "prior:", 6))
-            continue;
-        const char *dot = strrchr(in->ref, '.');
-        char name[512];
-        snprintf(name, sizeof name, "%.*s", dot ? (int)(dot - in->ref - 6) : 0, in->ref + 6);
-        if (!job->prior || !dot || !fw_job_output(job->prior, name, dot + 1))
-            return in->name;
-    }
-    return NULL;
-}
-
-int fw_runner_explain(struct fw_runner *r, struct fw_job *job, const json_t *previous, json_t **out,
-                      struct fw_err *err)
-{
-    json_t *list = json_array();
-    job->results = calloc(job->graph->n + 1, sizeof *job->results);
-    int rc = list && job->results ? FW_OK : fw_err_nomem(err);
-    for (size_t i = 0; i < job->graph->n && rc == FW_OK; i++) {
-        const struct fw_node *node = &job->graph->nodes[i];
-        const char *unknown = unknown_input(job, node);
-        char why[256] = "";
-        bool hit = false;
-        struct fw_step *step = NULL;
-        if (unknown) {
-            snprintf(why, sizeof why, "input '%s' will be made anew", unknown);
-        } else if ((rc = look_up(r, job, node, &step, &hit, err)) == FW_OK) {
-            if (hit)
-                job->results[i].outputs = fw_step_outputs(step);
-            else
-                what_changed(json_object_get(previous, node->name), step->recipe, why, sizeof why);
-        }
-        fw_step_free(step);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "node", node->name, "state",
-                                              hit ? "cached" : "run", "why", why));
-    }
-    if (rc == FW_OK)
-        *out = list;
-    else
-        json_decref(list);
     return rc;
 }

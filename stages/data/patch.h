@@ -5,12 +5,11 @@
  * samples, at the path their file_name says). One fix a line:
  *
  *   {"op":"relabel","id":I,"from":L,"to":L, ...}     the label becomes `to`; refused unless it is
- * `from` now
+ *                                                    `from` now
  *   {"op":"remove","id":I,"from":L?, ...}            the row goes
- *   {"op":"add","sample":{row without split}, ...}   a new train sample; "parent":I for
- * augmentations
- *   {"op":"confirm","id":I,"label":L, ...}           looked at and found right: no change, not
- * asked again
+ *   {"op":"add","sample":{row without split}, ...}   a new train sample; "parent":I for augmentations
+ *   {"op":"confirm","id":I,"label":L, ...}           looked at and found right: no change, not asked
+ *                                                    again
  *   {"op":"guideline","class":C,"text":T, ...}       replaces the section of C in GUIDELINES.md
  *
  * and on any of them: "reason" (text), "by" ([annotator]), "labels" ([{"by","label"}]), "cost"
