@@ -115,23 +115,6 @@ static void check_in(const struct check *c, const struct fw_stage *s, const stru
                     "the samples it is judged by must stay unseen");
 }
 
-static bool same_axes(const struct fw_stage *a, const struct fw_stage *b)
-{
-    if (a->n_axes != b->n_axes)
-        return false;
-    for (size_t i = 0; i < a->n_axes; i++) {
-        size_t k = 0;
-        while (k < b->n_axes && strcmp(a->axes[i].name, b->axes[k].name) != 0)
-            k++;
-        if (k == b->n_axes || a->axes[i].n != b->axes[k].n)
-            return false;
-        for (size_t v = 0; v < a->axes[i].n; v++)
-            if (strcmp(a->axes[i].values[v], b->axes[k].values[v]) != 0)
-                return false;
-    }
-    return true;
-}
-
 static void check_model(const struct check *c, const struct fw_stage *s)
 {
     const struct fw_stage *train = s->model ? fw_plan_stage(c->plan, s->model) : NULL;
@@ -152,7 +135,7 @@ static void check_model(const struct check *c, const struct fw_stage *s)
     } else if (train->kind != FW_TRAIN) {
         fw_plan_problem(c->plan, c->problems, &s->model_pos, "'%s' is not a train stage", s->model);
     } else {
-        if (s->n_axes > 0 && !same_axes(s, train))
+        if (s->n_axes > 0 && !fw_same_axes(s, train))
             fw_err_hint(fw_plan_problem(c->plan, c->problems, &s->pos,
                                         "the matrix of '%s' is not that of '%s'", s->name,
                                         train->name),

@@ -151,52 +151,38 @@ void fw_inputs_release(struct fw_inputs *in)
     *in = (struct fw_inputs){0};
 }
 
-static bool axes_equal(const struct fw_stage *a, const struct fw_stage *b)
+/* Which combination of these axes a matrix over the same axes is; see matrix_at(). */
+static size_t combination_of(const struct fw_stage *axes, const struct fw_name_text *matrix)
 {
-    if (a->n_axes != b->n_axes)
-        return false;
-    for (size_t i = 0; i < a->n_axes; i++) {
-        size_t k = 0;
-        while (k < b->n_axes && strcmp(a->axes[i].name, b->axes[k].name) != 0)
-            k++;
-        if (k == b->n_axes || a->axes[i].n != b->axes[k].n)
-            return false;
-        for (size_t v = 0; v < a->axes[i].n; v++) {
-            size_t w = 0;
-            while (w < b->axes[k].n && strcmp(a->axes[i].values[v], b->axes[k].values[w]) != 0)
-                w++;
-            if (w == b->axes[k].n)
-                return false;
-        }
+    size_t k = 0;
+    for (size_t i = 0; i < axes->n_axes; i++) {
+        const struct fw_matrix_axis *axis = &axes->axes[i];
+        size_t m = 0, v = 0;
+        while (m + 1 < axes->n_axes && strcmp(matrix[m].name, axis->name) != 0)
+            m++;
+        while (v + 1 < axis->n && strcmp(matrix[m].text, axis->values[v]) != 0)
+            v++;
+        k = k * axis->n + v;
     }
-    return true;
+    return k;
 }
 
-static bool matches(const struct fw_instance *v, const struct fw_name_text *matrix)
-{
-    for (size_t i = 0; i < v->n_matrix; i++)
-        for (size_t k = 0; k < v->n_matrix; k++)
-            if (strcmp(v->matrix[i].name, matrix[k].name) == 0 &&
-                strcmp(v->matrix[i].text, matrix[k].text) != 0)
-                return false;
-    return true;
-}
-
-/* The instances of `from` that one instance of `s` sees: its own where the axes are the same. */
-static size_t select_instances(struct fw_expand *x, const struct fw_stage *s,
-                               const struct fw_name_text *matrix, const struct fw_stage *from,
-                               const struct fw_instance **out, bool *ret_own)
+/* The instances of `from` that one instance of `s` sees: its own where the axes are the same, else
+ * all. They stand together: returns the first and how many. */
+static const struct fw_instance *select_instances(struct fw_expand *x, const struct fw_stage *s,
+                                                  const struct fw_name_text *matrix,
+                                                  const struct fw_stage *from, size_t *ret_n,
+                                                  bool *ret_own)
 {
     const struct fw_instances *all = fw_expand_instances(x, from);
-    const struct fw_stage *mine = fw_expand_axes(x->plan, s),
-                          *theirs = fw_expand_axes(x->plan, from);
-    bool own = mine->n_axes > 0 && axes_equal(mine, theirs);
-    size_t n = 0;
-    for (size_t i = 0; i < all->n; i++)
-        if (!own || matches(&all->v[i], matrix))
-            out[n++] = &all->v[i];
-    *ret_own = own;
-    return n;
+    const struct fw_stage *mine = fw_expand_axes(x->plan, s);
+    const struct fw_stage *theirs = fw_expand_axes(x->plan, from);
+    *ret_own = mine->n_axes > 0 && all->n > 0 && fw_same_axes(mine, theirs);
+    *ret_n = all->n;
+    if (!*ret_own)
+        return all->v;
+    *ret_n = all->n / combinations(theirs);
+    return all->v + combination_of(theirs, matrix) * *ret_n;
 }
 
 static void connect_one(struct fw_expand *x, struct fw_inputs *in, const char *name,
@@ -210,11 +196,11 @@ static void connect_one(struct fw_expand *x, struct fw_inputs *in, const char *n
 
 /* A folder with all of them, made once for each set of instances. */
 static int gather(struct fw_expand *x, const struct fw_stage *from, const char *output,
-                  const struct fw_instance **v, size_t n, bool own)
+                  const struct fw_instance *v, size_t n, bool own)
 {
     struct fw_buf tag = {0};
-    for (size_t i = 0; own && i < v[0]->n_matrix; i++)
-        fw_buf_printf(&tag, "%c%s=%s", i ? ',' : '[', v[0]->matrix[i].name, v[0]->matrix[i].text);
+    for (size_t i = 0; own && i < v[0].n_matrix; i++)
+        fw_buf_printf(&tag, "%c%s=%s", i ? ',' : '[', v[0].matrix[i].name, v[0].matrix[i].text);
     const char *name = fw_expand_text(x, "%s.%s.all%s%s", from->name, output, tag.p ? tag.p : "",
                                       tag.p ? "]" : "");
     x->nomem |= tag.failed;
@@ -224,9 +210,9 @@ static int gather(struct fw_expand *x, const struct fw_stage *from, const char *
             return (int)i;
     struct fw_inputs in = {0};
     for (size_t i = 0; i < n; i++) {
-        const char *own_part = v[i]->name + v[i]->tag;
+        const char *own_part = v[i].name + v[i].tag;
         size_t len = strlen(own_part);
-        connect_one(x, &in, fw_expand_text(x, "%.*s", (int)(len ? len - 1 : 0), own_part), v[i],
+        connect_one(x, &in, fw_expand_text(x, "%.*s", (int)(len ? len - 1 : 0), own_part), &v[i],
                     output);
     }
     const char **out = fw_arena_array(&x->graph->arena, 1, sizeof *out);
@@ -249,22 +235,16 @@ void fw_expand_connect(struct fw_expand *x, struct fw_inputs *in, const char *na
             fw_inputs_set(x, in, name, node, "predictions");
         return;
     }
-    size_t n = fw_expand_instances(x, from)->n;
-    const struct fw_instance **v = malloc((n + 1) * sizeof(*v));
-    bool own = false;
-    if (!v) {
-        x->nomem = true;
-        return;
-    }
-    n = select_instances(x, s, matrix, from, v, &own);
+    size_t n;
+    bool own;
+    const struct fw_instance *v = select_instances(x, s, matrix, from, &n, &own);
     if (n == 1) {
-        connect_one(x, in, name, v[0], output);
+        connect_one(x, in, name, v, output);
     } else if (n > 1) {
         int node = gather(x, from, output, v, n, own);
         if (node >= 0)
             fw_inputs_set(x, in, name, node, output);
     }
-    free(v);
 }
 
 void fw_expand_written(struct fw_expand *x, struct fw_inputs *in, const struct fw_stage *s,
@@ -288,13 +268,10 @@ void fw_expand_written(struct fw_expand *x, struct fw_inputs *in, const struct f
         const struct fw_stage *other = fw_plan_stage(x->plan, s->needs[i]);
         if (!other || !x->included[other - x->plan->stages])
             continue;
-        size_t n = fw_expand_instances(x, other)->n;
-        const struct fw_instance **v = malloc((n + 1) * sizeof(*v));
+        size_t n;
         bool own;
-        x->nomem |= !v;
-        n = v ? select_instances(x, s, matrix, other, v, &own) : 0;
+        const struct fw_instance *v = select_instances(x, s, matrix, other, &n, &own);
         for (size_t k = 0; k < n; k++)
-            fw_inputs_need(x, in, v[k]->node);
-        free(v);
+            fw_inputs_need(x, in, v[k].node);
     }
 }

@@ -21,6 +21,48 @@ const char *fw_stage_sole_output(const struct fw_stage *s)
     return s->n_out == 1 ? s->out[0].name : NULL;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Mostly they are written alike; else both are sorted. Out of memory counts as different. */
+static bool same_values(const struct fw_matrix_axis *a, const struct fw_matrix_axis *b)
+{
+    size_t i = 0;
+    if (a->n != b->n)
+        return false;
+    while (i < a->n && strcmp(a->values[i], b->values[i]) == 0)
+        i++;
+    if (i == a->n)
+        return true;
+    const char **sorted = calloc(2 * a->n, sizeof *sorted);
+    if (!sorted)
+        return false;
+    memcpy(sorted, a->values, a->n * sizeof *sorted);
+    memcpy(sorted + a->n, b->values, a->n * sizeof *sorted);
+    qsort(sorted, a->n, sizeof *sorted, by_text);
+    qsort(sorted + a->n, a->n, sizeof *sorted, by_text);
+    for (i = 0; i < a->n && strcmp(sorted[i], sorted[a->n + i]) == 0;)
+        i++;
+    free(sorted);
+    return i == a->n;
+}
+
+bool fw_same_axes(const struct fw_stage *a, const struct fw_stage *b)
+{
+    if (a->n_axes != b->n_axes)
+        return false;
+    for (size_t i = 0; i < a->n_axes; i++) {
+        size_t k = 0;
+        while (k < b->n_axes && strcmp(a->axes[i].name, b->axes[k].name) != 0)
+            k++;
+        if (k == b->n_axes || !same_values(&a->axes[i], &b->axes[k]))
+            return false;
+    }
+    return true;
+}
+
 /* "a.b" with a stage (or dataset) a; a bare stage with one output; a document; else a path. */
 struct fw_ref fw_ref_parse(const struct fw_plan *plan, const char *text)
 {

@@ -29,6 +29,9 @@ bool fw_stage_has_output(const struct fw_stage *s, const char *name);
 /* Its only output, or NULL. */
 const char *fw_stage_sole_output(const struct fw_stage *s);
 
+/* The same matrix axes, in any order, with the same values, in any order? */
+bool fw_same_axes(const struct fw_stage *a, const struct fw_stage *b);
+
 struct fw_dep {
     int stage;                /* the stage that is waited for */
     const struct fw_pos *pos; /* where it is named */
