@@ -1,9 +1,7 @@
 /* One row of a source: checked, its file read into the pack, kept as an item. */
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "pipeline/base/fs.h"
 #include "pipeline/base/hash.h"
@@ -11,7 +9,6 @@
 #include "pipeline/snap/names.h"
 
 enum { MAX_ID = 512 };
-static const off_t MAX_FILE = (off_t)2 << 30;
 
 void fw_import_problem(void *ctx, const struct fw_err *problem)
 {
@@ -113,38 +110,8 @@ static bool take_name(struct fw_import *m, const struct fw_row *row, struct fw_i
 
 int fw_import_read(struct fw_import *m, const char *name, struct fw_err *why)
 {
-    struct stat st;
     fw_buf_clear(&m->bytes);
-    int fd = fw_fs_open_below(m->base, name, why), rc = FW_OK;
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &st) != 0)
-        rc = fw_err_sys(why, errno, "cannot read '%s'", name);
-    else if (!S_ISREG(st.st_mode))
-        rc = fw_err_set(why, FW_EINVAL, "'%s' is not a regular file", name);
-    else if (st.st_size > MAX_FILE)
-        rc = fw_err_set(why, FW_EINVAL, "'%s' is larger than 2 GB", name);
-    while (rc == FW_OK) {
-        char *to = fw_buf_reserve(&m->bytes, (size_t)st.st_size + 1 - m->bytes.len);
-        if (!to) {
-            rc = fw_err_nomem(why);
-            break;
-        }
-        ssize_t got = read(fd, to, (size_t)st.st_size + 1 - m->bytes.len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            rc = fw_err_sys(why, errno, "cannot read '%s'", name);
-        if (got <= 0)
-            break;
-        m->bytes.len += (size_t)got;
-        if (m->bytes.len > (size_t)st.st_size)
-            rc = fw_err_set(why, FW_EINVAL, "'%s' grew while it was read", name);
-    }
-    close(fd);
-    if (rc == FW_OK && m->bytes.len == 0)
-        rc = fw_err_set(why, FW_EINVAL, "'%s' is empty", name);
-    return rc;
+    return fw_read_below(m->base, name, &m->bytes, why);
 }
 
 /* *ok false: reported. */
