@@ -128,30 +128,44 @@ static void try_param(const json_t *describe, const json_t *params, const char *
         fw_buf_printf(accepted, "%s'%s' takes a value that is not in its enum", lead, name);
 }
 
+/* What the user gave, and every default as if the user had given it: a default must fit too. */
+static json_t *with_defaults(const json_t *describe, const json_t *given)
+{
+    json_t *all = given ? json_copy((json_t *)given) : json_object(), *schema, *value;
+    const char *name;
+    json_object_foreach(json_object_get(describe, "params"), name, schema)
+    {
+        value = json_object_get(schema, "default");
+        if (value && !json_is_null(value) && !json_object_get(all, name))
+            json_object_set(all, name, value);
+    }
+    return all;
+}
+
 bool fw_conform_params(const struct fw_conform_options *options, struct fw_conform *c,
                        json_t **params)
 {
+    static const char check[] = "its parameters fit its own description";
     struct fw_buf text = {0};
     const char *name;
-    json_t *schema, *given = options->params ? json_copy((json_t *)options->params) : json_object();
-    json_t *checked = NULL;
-    int n = fw_params_check(c->describe, given, &checked, on_problem, &text);
+    json_t *schema, *checked = NULL, *tried = with_defaults(c->describe, options->params);
+    int n = fw_params_check(c->describe, tried, &checked, on_problem, &text);
     if (n != 0) {
-        fw_buf_puts(&text, "; give what is missing with --with NAME=VALUE");
-        fw_conform_add(c, FW_VERDICT_FAILED, "its parameters fit its own description", text.p, "");
+        fw_buf_puts(&text, "; values can be given with --with NAME=VALUE");
+        fw_conform_add(c, FW_VERDICT_FAILED, check, text.p, "");
         goto out;
     }
-    fw_conform_add(c, FW_VERDICT_OK, "its parameters fit its own description", "", "");
+    fw_conform_add(c, FW_VERDICT_OK, check, "", "");
     fw_buf_clear(&text);
     json_object_foreach(json_object_get(c->describe, "params"), name, schema)
-        try_param(c->describe, given, name, schema, &text);
-    if (!refused(c->describe, given, "no-such-parameter", json_true()))
+        try_param(c->describe, tried, name, schema, &text);
+    if (!refused(c->describe, tried, "no-such-parameter", json_true()))
         fw_buf_printf(&text, "%san unknown parameter is taken", text.len ? "; " : "");
     fw_conform_add(c, text.len ? FW_VERDICT_FAILED : FW_VERDICT_OK,
                    "wrong parameters would be refused", text.len ? text.p : "", "");
 out:
     fw_buf_release(&text);
-    json_decref(given);
+    json_decref(tried);
     *params = checked;
     return n == 0;
 }
