@@ -1,0 +1,251 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "stages/evaluate/bootstrap.h"
+#include "stages/evaluate/compare.h"
+
+enum { N = 600, K = 4, S = 2, B = 2500 };
+
+static int truth[N], pred[2 * S][N];
+static float probs[2 * S][N * K];
+static double y[N], guess[2 * S][N];
+
+static void make(void)
+{
+    struct fw_rng rng;
+    fw_rng_seed(&rng, 5);
+    for (int i = 0; i < N; i++) {
+        truth[i] = (int)fw_rng_below(&rng, K) * (i % 3 != 0); /* class 0 is the most frequent */
+        y[i] = fw_rng_normal(&rng);
+        bool hard = fw_rng_double(&rng) < .4;
+        for (int j = 0; j < 2 * S; j++) {
+            double right = (hard ? .3 : .98) + (j >= S ? .05 : 0);
+            pred[j][i] = fw_rng_double(&rng) < right ? truth[i] : (int)fw_rng_below(&rng, K);
+            guess[j][i] = y[i] + (j >= S ? .5 : .6) * fw_rng_normal(&rng);
+            for (int c = 0; c < K; c++)
+                probs[j][i * K + c] = c == pred[j][i] ? .7f : .1f;
+        }
+    }
+}
+
+static const int *const p_before[] = {pred[0], pred[1]}, *const p_after[] = {pred[2], pred[3]};
+static const float *const q_before[] = {probs[0], probs[1]}, *const q_after[] = {probs[2],
+                                                                                 probs[3]};
+static const double *const g_before[] = {guess[0], guess[1]}, *const g_after[] = {guess[2],
+                                                                                  guess[3]};
+
+static double sum_of(const struct fw_metric *m, const size_t *index, bool regression)
+{
+    static int t[N], p[N];
+    static float q[N * K];
+    static double v[N], g[N];
+    double value = 0;
+    for (int j = 0; j < 2 * S; j++) {
+        for (int i = 0; i < N; i++) {
+            t[i] = truth[index[i]];
+            p[i] = pred[j][index[i]];
+            memcpy(q + i * K, probs[j] + index[i] * K, K * sizeof *q);
+            v[i] = y[index[i]];
+            g[i] = guess[j][index[i]];
+        }
+        value += (j >= S ? 1. : -1.) / S *
+                 fw_metric_value(m, N, regression ? 0 : K, regression ? NULL : t, p, q, v, g);
+    }
+    return fw_metric_higher_is_better(m) ? value : -value;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, z = *(const double *)b;
+    return x < z ? -1 : x > z;
+}
+
+/* The plain way: draw indices, measure. */
+static void plainly(const struct fw_metric *m, bool regression, double *sd, double *low,
+                    double *high)
+{
+    static double gain[B];
+    static size_t index[N], member[K][N], count[K];
+    struct fw_rng rng;
+    double mean = 0, square = 0;
+    fw_rng_seed(&rng, 99);
+    memset(count, 0, sizeof count);
+    for (size_t i = 0; i < N; i++) {
+        int t = regression ? 0 : truth[i];
+        member[t][count[t]++] = i;
+    }
+    for (int b = 0; b < B; b++) {
+        size_t at = 0;
+        for (int c = 0; c < K; c++)
+            for (size_t i = 0; i < count[c]; i++)
+                index[at++] = member[c][fw_rng_below(&rng, count[c])];
+        gain[b] = sum_of(m, index, regression);
+        mean += gain[b] / B;
+    }
+    for (int b = 0; b < B; b++)
+        square += (gain[b] - mean) * (gain[b] - mean);
+    qsort(gain, B, sizeof *gain, ascending);
+    *sd = sqrt(square / (B - 1));
+    *low = gain[B / 40];
+    *high = gain[B - B / 40];
+}
+
+static void test_every_metric_as_plain_bootstrap(void **state)
+{
+    (void)state;
+    make();
+    for (int id = 0; id < FW_METRICS; id++) {
+        bool regression = id >= FW_MAE;
+        struct fw_metric m = {(enum fw_metric_id)id, id >= FW_F1 && id <= FW_RECALL ? 1 : -1};
+        struct fw_truth t = {N, regression ? 0 : K, regression ? NULL : truth, y};
+        struct fw_scored before = {S, p_before, q_before, g_before},
+                         after = {S, p_after, q_after, g_after};
+        struct fw_comparison c;
+        size_t all[N];
+        double sd, low, high;
+        for (size_t i = 0; i < N; i++)
+            all[i] = i;
+        plainly(&m, regression, &sd, &low, &high);
+        assert_int_equal(fw_compare(&m, &t, &before, &after, B, .95, 3, &c, NULL), FW_OK);
+        assert_true(fabs(c.gain - sum_of(&m, all, regression)) < 1e-9);
+        /* B resamples know sd to about 1.5 % and the ends to about 6 % of it, each way */
+        if (fabs(c.sd / sd - 1) > .08 || fabs(c.low - low) > .25 * sd ||
+            fabs(c.high - high) > .25 * sd)
+            fail_msg("metric %d: sd %g [%g, %g], plainly %g [%g, %g]", id, c.sd, c.low, c.high, sd,
+                     low, high);
+        assert_true(c.low < c.gain && c.gain < c.high);
+        assert_true(isnan(c.mcnemar_p) == regression);
+    }
+}
+
+static void test_same_models_gain_nothing(void **state)
+{
+    (void)state;
+    make();
+    struct fw_truth t = {N, K, truth, NULL};
+    struct fw_scored one = {S, p_before, q_before, NULL};
+    for (int id = 0; id < FW_MAE; id++) {
+        struct fw_metric m = {(enum fw_metric_id)id, 1};
+        struct fw_comparison c;
+        assert_int_equal(fw_compare(&m, &t, &one, &one, 500, .95, 3, &c, NULL), FW_OK);
+        assert_true(c.gain == 0 && c.low == 0 && c.high == 0 && c.sd == 0);
+        assert_true(c.p_improved == 1 && c.p_worse == 1 && c.mcnemar_p == 1);
+    }
+}
+
+static void test_seed_and_direction(void **state)
+{
+    (void)state;
+    make();
+    struct fw_truth t = {N, K, truth, NULL};
+    struct fw_scored before = {S, p_before, NULL, NULL}, after = {1, p_after, NULL, NULL};
+    struct fw_metric m = {FW_MACRO_F1, -1};
+    struct fw_comparison a, b, c, back;
+    assert_int_equal(fw_compare(&m, &t, &before, &after, 2000, .9, 3, &a, NULL), FW_OK);
+    assert_int_equal(fw_compare(&m, &t, &before, &after, 2000, .9, 3, &b, NULL), FW_OK);
+    assert_int_equal(fw_compare(&m, &t, &before, &after, 2000, .9, 4, &c, NULL), FW_OK);
+    assert_int_equal(fw_compare(&m, &t, &after, &before, 2000, .9, 3, &back, NULL), FW_OK);
+    assert_memory_equal(&a, &b, sizeof a);
+    assert_true(a.low != c.low && a.gain == c.gain);
+    assert_true(fabs(a.gain + back.gain) < 1e-12 && fabs(a.low + back.high) < 1e-9);
+    assert_true(a.p_improved < .5 && a.p_worse > .5);
+}
+
+static void test_interval_of_one(void **state)
+{
+    (void)state;
+    make();
+    struct fw_truth t = {N, K, truth, NULL};
+    struct fw_scored one = {1, p_before, NULL, NULL};
+    struct fw_metric m = {FW_ACCURACY, -1};
+    double value, low, high, want = 0;
+    for (int i = 0; i < N; i++)
+        want += pred[0][i] == truth[i];
+    assert_int_equal(fw_score_interval(&m, &t, &one, 4000, .95, 1, &value, &low, &high, NULL),
+                     FW_OK);
+    assert_true(fabs(value - want / N) < 1e-12);
+    double half = 1.96 * sqrt(value * (1 - value) / N); /* stratified: a little narrower */
+    assert_true(high - low < 2.1 * half && high - low > 1.6 * half);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct fw_err err = {0};
+    int none[N];
+    for (int i = 0; i < N; i++)
+        none[i] = -1;
+    struct fw_truth t = {N, K, none, NULL};
+    struct fw_scored one = {S, p_before, NULL, NULL}, empty = {0, NULL, NULL, NULL};
+    struct fw_metric m = {FW_ACCURACY, -1}, loss = {FW_LOG_LOSS, -1};
+    struct fw_comparison c = {.gain = 7};
+    assert_int_equal(fw_compare(&m, &t, &one, &one, 10, .95, 1, &c, &err), FW_EINVAL);
+    assert_non_null(strstr(err.msg, "no labelled sample"));
+    t.klass = truth;
+    assert_int_equal(fw_compare(&loss, &t, &one, &one, 10, .95, 1, &c, &err), FW_EINVAL);
+    assert_non_null(strstr(err.msg, "probabilities"));
+    assert_int_equal(fw_compare(&m, &t, &one, &empty, 10, .95, 1, &c, &err), FW_EINVAL);
+    assert_true(c.gain == 7);
+}
+
+/* Mean, variance and the chi-squared distance from the exact distribution. */
+static void test_binomial(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned n;
+        double p;
+    } cases[] = {{1, .3}, {20, .1}, {30, .5}, {60, .4}, {500, .9}, {2000, .01}, {100000, .3}};
+    enum { DRAWS = 40000 };
+    struct fw_rng rng;
+    fw_rng_seed(&rng, 11);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double n = cases[i].n, p = cases[i].p, mean = 0, square = 0, sd = sqrt(n * p * (1 - p));
+        unsigned *seen = calloc(cases[i].n + 1, sizeof *seen);
+        for (int d = 0; d < DRAWS; d++) {
+            uint64_t x = fw_binomial(&rng, cases[i].n, p);
+            assert_true(x <= cases[i].n);
+            seen[x]++;
+            mean += (double)x / DRAWS;
+            square += ((double)x - n * p) * ((double)x - n * p) / DRAWS;
+        }
+        assert_true(fabs(mean - n * p) < 5 * sd / sqrt(DRAWS));
+        assert_true(fabs(square / (sd * sd) - 1) < .06);
+        double chi = 0, cells = 0;
+        for (unsigned x = 0; x <= cases[i].n; x++) {
+            double expect = DRAWS * exp(lgamma(n + 1) - lgamma(x + 1.) - lgamma(n - x + 1) +
+                                        x * log(p) + (n - x) * log(1 - p));
+            if (expect < 10)
+                continue;
+            chi += (seen[x] - expect) * (seen[x] - expect) / expect;
+            cells++;
+        }
+        if (chi > cells + 5 * sqrt(2 * cells))
+            fail_msg("n %g p %g: chi-squared %g of %g cells", n, p, chi, cells);
+        free(seen);
+    }
+    assert_int_equal(fw_binomial(&rng, 9, 0), 0);
+    assert_int_equal(fw_binomial(&rng, 9, 1), 9);
+    assert_int_equal(fw_binomial(&rng, 0, .5), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_metric_as_plain_bootstrap),
+        cmocka_unit_test(test_same_models_gain_nothing),
+        cmocka_unit_test(test_seed_and_direction),
+        cmocka_unit_test(test_interval_of_one),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_binomial),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
