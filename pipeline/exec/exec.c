@@ -68,6 +68,15 @@ static void set_timer(struct fw_exec *x, int64_t ms)
 
 /* ---- the end ---- */
 
+static void discard(struct fw_exec *x)
+{
+    if (x->log_fd >= 0)
+        close(x->log_fd);
+    if (x->err_fd >= 0 && x->err_fd != x->log_fd)
+        close(x->err_fd);
+    free(x);
+}
+
 static void on_close(uv_handle_t *handle)
 {
     struct fw_exec *x = handle->data;
@@ -77,9 +86,7 @@ static void on_close(uv_handle_t *handle)
     void (*on_exit)(void *, const struct fw_exit *) = x->on_exit;
     void *ctx = x->ctx;
     fw_events_release(&x->events);
-    close(x->log_fd);
-    close(x->err_fd);
-    free(x);
+    discard(x);
     if (on_exit)
         on_exit(ctx, &result);
 }
@@ -292,7 +299,7 @@ static int open_outputs(struct fw_exec *x, const struct fw_exec_spec *spec,
         if (fd < 0)
             return fw_err_sys(err, errno, "cannot open the log %s", spec->log_path);
         x->log_fd = fw_exec_raise_fd(fd);
-        x->err_fd = x->log_fd < 0 ? -1 : fcntl(x->log_fd, F_DUPFD_CLOEXEC, 10);
+        x->err_fd = x->log_fd;
     }
     if (x->log_fd < 0 || x->err_fd < 0)
         return fw_err_sys(err, errno, "cannot start %s", spec->argv[0]);
@@ -357,15 +364,6 @@ static void undo(struct fw_exec *x)
     uv_close((uv_handle_t *)&x->pipe, on_close);
     if (x->open == 4)
         uv_close((uv_handle_t *)&x->child, on_close);
-}
-
-static void discard(struct fw_exec *x)
-{
-    if (x->log_fd >= 0)
-        close(x->log_fd);
-    if (x->err_fd >= 0)
-        close(x->err_fd);
-    free(x);
 }
 
 static struct fw_exec *make(const struct fw_exec_spec *spec)

@@ -70,6 +70,12 @@ int fw_exec_start(uv_loop_t *loop, const struct fw_exec_spec *spec, struct fw_ex
 void fw_exec_stop(struct fw_exec *x);
 int fw_exec_pid(const struct fw_exec *x);
 
+/* Ends with KILL what an engine that was itself killed left running: processes with this
+ * FLYWHEEL_PROJECT (as in the request) whose engine is gone. For the start of a run, while the
+ * project's lock is held, so that nothing writes into its folders any more. Blocking, a few
+ * milliseconds; gives the number of processes. */
+int fw_exec_end_orphans(const char *project);
+
 /* Runs a short command to its end and collects what it prints: for `describe`. FW_OK when it was
  * started; *result says how it ended, FW_EXIT_LOG_LIMIT when it printed more than max_out bytes to
  * either. *out and *errors (stderr; may be NULL) are malloc'd, NUL-terminated and cut at max_out.

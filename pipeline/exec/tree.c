@@ -14,13 +14,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pipeline/exec/exec.h"
+
 /* Facts of the process as a whole: its children, its CPUs, its being a subreaper. */
 static struct {
     pthread_mutex_t mutex;
     struct fw_tree_group *groups;
     uint64_t busy_since; /* clock ticks since boot, when the first of the groups was entered */
     unsigned count;
-    bool ready;
+    uint64_t started; /* of this process, clock ticks since boot */
+    pid_t pid; /* who this is about: a fork of us begins anew */
     cpu_set_t cpus; /* those we may use */
     int load[CPU_SETSIZE];
 } all = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -112,23 +115,44 @@ static const struct proc *find(const struct procs *procs, pid_t pid)
 static void make_token(struct fw_tree_group *g)
 {
     const char *outer = getenv("FLYWHEEL_TOKEN");
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     if (!outer || strlen(outer) > 80)
         outer = "";
-    snprintf(g->token, sizeof g->token, "FLYWHEEL_TOKEN=%s/%d.%u.%lx%lx", outer, (int)getpid(),
-             all.count++, (unsigned long)now.tv_sec, (unsigned long)now.tv_nsec);
+    /* The engine's number and when it started name it for as long as the machine is up. */
+    snprintf(g->token, sizeof g->token, "FLYWHEEL_TOKEN=%s/%d.%llu.%u", outer, (int)getpid(),
+             (unsigned long long)all.started, all.count++);
+}
+
+/* The environment a process was started with: strings one after another. NULL when it may not be
+ * read, or there is none: kernel threads and zombies. */
+static char *read_env(pid_t pid, size_t *n)
+{
+    enum { MOST = 1 << 20 };
+    char *env = malloc(MOST);
+    ssize_t len = env ? read_proc(env, MOST, "/proc/%d/environ", pid) : -1;
+    if (len <= 0) {
+        free(env);
+        return NULL;
+    }
+    *n = (size_t)len;
+    return env;
+}
+
+static const char *env_get(const char *env, size_t n, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = env; p < env + n; p += strlen(p) + 1)
+        if (strncmp(p, name, len) == 0 && p[len] == '=')
+            return p + len + 1;
+    return NULL;
 }
 
 static bool has_token(pid_t pid, const char *token)
 {
-    enum { MOST = 1 << 20 };
-    size_t n = strlen(token);
-    char *env = malloc(MOST);
-    ssize_t len = env ? read_proc(env, MOST, "/proc/%d/environ", pid) : -1;
-    bool found = false;
-    for (char *p = env; !found && len > 0 && p < env + len; p += strlen(p) + 1)
-        found = strncmp(p, token, n) == 0 && (p[n] == '\0' || p[n] == '/');
+    size_t n = 0, name = strlen("FLYWHEEL_TOKEN="), len = strlen(token) - name;
+    char *env = read_env(pid, &n);
+    const char *value = env ? env_get(env, n, "FLYWHEEL_TOKEN") : NULL;
+    bool found = value && strncmp(value, token + name, len) == 0 &&
+                 (value[len] == '\0' || value[len] == '/');
     free(env);
     return found;
 }
@@ -137,8 +161,13 @@ static bool has_token(pid_t pid, const char *token)
 
 static void get_ready(void)
 {
-    all.ready = true;
+    all.pid = getpid();
+    all.groups = NULL;
+    memset(all.load, 0, sizeof all.load);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    struct proc self;
+    if (read_stat(getpid(), &self))
+        all.started = self.start;
     /* Where our starter left it ignored the kernel would reap children by itself. */
     struct sigaction sa;
     if (sigaction(SIGCHLD, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
@@ -168,7 +197,7 @@ static void pick_cpus(struct fw_tree_group *g, double n_cpus)
 void fw_tree_enter(struct fw_tree_group *g, double n_cpus)
 {
     pthread_mutex_lock(&all.mutex);
-    if (!all.ready)
+    if (all.pid != getpid())
         get_ready();
     if (!all.groups) {
         struct timespec now;
@@ -339,4 +368,52 @@ uint64_t fw_tree_memory(struct fw_tree_group *g, uint64_t limit)
             pss += proportional(procs.v[i].pid, procs.v[i].rss);
     free(procs.v);
     return rss > limit ? pss : rss;
+}
+
+/* ---- what a killed engine left ---- */
+
+/* Is the engine that made the token's last part gone? */
+static bool engine_is_gone(const char *token)
+{
+    const char *last = strrchr(token, '/');
+    int pid;
+    unsigned long long started;
+    struct proc engine;
+    if (!last || sscanf(last, "/%d.%llu.", &pid, &started) != 2)
+        return false;
+    return !read_stat(pid, &engine) || engine.start != started || engine.state == 'Z';
+}
+
+static bool is_orphan_of(pid_t pid, const char *project)
+{
+    size_t n = 0;
+    char *env = read_env(pid, &n);
+    const char *token = env ? env_get(env, n, "FLYWHEEL_TOKEN") : NULL;
+    const char *whose = token ? env_get(env, n, "FLYWHEEL_PROJECT") : NULL;
+    bool is = whose && strcmp(whose, project) == 0 && engine_is_gone(token);
+    free(env);
+    return is;
+}
+
+int fw_exec_end_orphans(const char *project)
+{
+    enum { ROUNDS = 100, NAP_MS = 10 };
+    int ended = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct procs procs = {0};
+        int left = 0;
+        scan(&procs);
+        for (size_t i = 0; i < procs.n; i++) {
+            const struct proc *p = &procs.v[i];
+            if (p->pid == getpid() || p->rss == 0 || !is_orphan_of(p->pid, project))
+                continue;
+            left++;
+            ended += kill(p->pid, SIGKILL) == 0 && round == 0;
+        }
+        free(procs.v);
+        if (left == 0)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = NAP_MS * 1000000L}, NULL);
+    }
+    return ended;
 }

@@ -518,6 +518,42 @@ static void test_cpus_and_nice(void **state)
     expect_log("1\n7\n");
 }
 
+/* An engine killed with -9 leaves its stage running; the next one ends it. */
+static void test_orphans_of_a_killed_engine(void **state)
+{
+    (void)state;
+    int ready[2];
+    char project[96], pid_text[16];
+    assert_int_equal(pipe(ready), 0);
+    snprintf(project, sizeof project, "FLYWHEEL_PROJECT=%s", dir);
+    pid_t engine = fork();
+    if (engine == 0) {
+        uv_loop_t loop;
+        struct fw_exec *x;
+        const char *argv[] = {"sleep", "60", NULL};
+        const char *env[] = {"PATH=/bin:/usr/bin", project, NULL};
+        struct fw_exec_spec spec = {.argv = argv, .env = env, .cwd = "/", .log_path = logfile};
+        if (uv_loop_init(&loop) == 0 && fw_exec_start(&loop, &spec, &x, NULL) == FW_OK) {
+            int n = snprintf(pid_text, sizeof pid_text, "%d", fw_exec_pid(x));
+            if (write(ready[1], pid_text, (size_t)n + 1) > 0)
+                pause();
+        }
+        _exit(1);
+    }
+    assert_true(read(ready[0], pid_text, sizeof pid_text) > 1);
+    pid_t stage = (pid_t)atoi(pid_text);
+    close(ready[0]);
+    close(ready[1]);
+    assert_int_equal(fw_exec_end_orphans(dir), 0); /* its engine lives */
+    kill(engine, SIGKILL);
+    assert_int_equal(waitpid(engine, NULL, 0), engine);
+    assert_int_equal(fw_exec_end_orphans("/another/project"), 0);
+    assert_int_equal(kill(stage, 0), 0);
+    assert_int_equal(fw_exec_end_orphans(dir), 1);
+    (void)waitpid(stage, NULL, 0); /* ours, since we are a subreaper */
+    assert_int_equal(kill(stage, 0), -1);
+}
+
 /* ---- what cannot be started ---- */
 
 static void refuse(const char *path, const char *cwd, int code, const char *says, const char *hint)
@@ -635,6 +671,7 @@ int main(void)
         T(test_over_its_memory),
         T(test_shared_memory_counts_once),
         T(test_cpus_and_nice),
+        T(test_orphans_of_a_killed_engine),
         T(test_cannot_start),
         T(test_capture),
     };
