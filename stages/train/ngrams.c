@@ -152,7 +152,8 @@ int fw_ngrams_count(const char *text, size_t n, const struct fw_ngram_params *p,
     if (rc != FW_OK)
         return fw_err_nomem(err);
 
-    qsort(out->bucket, out->n, sizeof *out->bucket, by_bucket);
+    if (out->n)
+        qsort(out->bucket, out->n, sizeof *out->bucket, by_bucket);
     size_t distinct = 0;
     for (size_t i = 0; i < out->n; i++) {
         if (distinct && out->bucket[distinct - 1] == out->bucket[i]) {
