@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -598,6 +599,43 @@ static void test_cannot_start(void **state)
     refuse("true", dir, FW_EIO, "cannot open the log", "");
 }
 
+/* With one descriptor more each time, until there are enough: a clear error or success, and never
+ * anything left behind. */
+static void test_no_descriptors_left(void **state)
+{
+    (void)state;
+    struct rlimit old, few;
+    bool started = false;
+    int refused = 0;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    for (rlim_t n = 3; !started && n < 64; n++) {
+        struct seen seen = {0};
+        struct fw_err err = {0};
+        uv_loop_t loop;
+        const char *argv[] = {"true", NULL}, *env[] = {"PATH=/bin:/usr/bin", NULL};
+        struct fw_exec_spec spec = {.argv = argv,
+                                    .env = env,
+                                    .cwd = "/",
+                                    .log_path = logfile,
+                                    .on_exit = on_exit_,
+                                    .ctx = &seen};
+        assert_int_equal(uv_loop_init(&loop), 0);
+        few = old;
+        few.rlim_cur = n;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        int rc = fw_exec_start(&loop, &spec, &seen.exec, &err);
+        uv_run(&loop, UV_RUN_DEFAULT);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        assert_int_equal(uv_loop_close(&loop), 0);
+        started = rc == FW_OK;
+        refused += rc == FW_EIO && strstr(err.hint, "ulimit -n");
+        assert_int_equal(seen.exits, started);
+        assert_true(started || rc == FW_EIO);
+    }
+    assert_true(started && refused > 3);
+    assert_int_equal(leftovers(), 0);
+}
+
 /* ---- capture ---- */
 
 static int capture(const char *command, int64_t timeout_ms, size_t most, char **out, char **errors,
@@ -673,6 +711,7 @@ int main(void)
         T(test_cpus_and_nice),
         T(test_orphans_of_a_killed_engine),
         T(test_cannot_start),
+        T(test_no_descriptors_left),
         T(test_capture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
