@@ -45,8 +45,7 @@ static void print(const json_t *d)
            number(d, "added"), number(d, "removed"), number(d, "relabelled"), number(d, "changed"));
     if (json_array_size(json_object_get(d, "relabels"))) {
         cmd_table_row(&relabels, 3, "from", "to", "samples");
-        json_array_foreach(json_object_get(d, "relabels"), i, row)
-        {
+        json_array_foreach (json_object_get(d, "relabels"), i, row) {
             char from[128], to[128], n[16];
             label(json_object_get(row, "from"), from, sizeof from);
             label(json_object_get(row, "to"), to, sizeof to);
@@ -59,8 +58,7 @@ static void print(const json_t *d)
     if (json_array_size(json_object_get(d, "by_class"))) {
         cmd_table_row(&classes, 5, "class", "added", "removed", "relabelled to it",
                       "relabelled away");
-        json_array_foreach(json_object_get(d, "by_class"), i, row)
-        {
+        json_array_foreach (json_object_get(d, "by_class"), i, row) {
             char name[128], a[16], b[16], c[16], e[16];
             label(json_object_get(row, "class"), name, sizeof name);
             snprintf(a, sizeof a, "%.0f", number(row, "added"));
@@ -74,8 +72,7 @@ static void print(const json_t *d)
     }
     if (json_array_size(json_object_get(d, "samples"))) {
         cmd_table_row(&samples, 4, "sample", "change", "from", "to");
-        json_array_foreach(json_object_get(d, "samples"), i, row)
-        {
+        json_array_foreach (json_object_get(d, "samples"), i, row) {
             char from[128], to[128];
             label(json_object_get(row, "from"), from, sizeof from);
             label(json_object_get(row, "to"), to, sizeof to);

@@ -26,13 +26,11 @@ static json_t *collect(const json_t *record, int iteration)
 {
     json_t *list = json_array(), *it, *s;
     size_t i, j;
-    json_array_foreach(json_object_get(record, "iterations"), i, it)
-    {
+    json_array_foreach (json_object_get(record, "iterations"), i, it) {
         json_t *k = json_object_get(it, "iteration");
         if (iteration >= 0 && json_integer_value(k) != iteration)
             continue;
-        json_array_foreach(json_object_get(it, "stages"), j, s)
-        {
+        json_array_foreach (json_object_get(it, "stages"), j, s) {
             json_t *one;
             if (!*text(s, "log") || !(one = json_copy(s)))
                 continue;
@@ -62,8 +60,7 @@ static int print_list(const json_t *list)
     size_t i;
     json_t *s;
     cmd_table_row(&t, 4, "iteration", "node", "state", "log");
-    json_array_foreach(list, i, s)
-    {
+    json_array_foreach (list, i, s) {
         char k[16], name[256];
         snprintf(k, sizeof k, "%d", (int)json_integer_value(json_object_get(s, "iteration")));
         snprintf(name, sizeof name, "%s%s%s%s", text(s, "node"), *text(s, "label") ? " (" : "",

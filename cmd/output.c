@@ -125,7 +125,7 @@ void cmd_table_print(struct cmd_table *t, const char *indent)
             const char *cell = t->cells[r * t->cols + c];
             if (width(cell) > w[c])
                 w[c] = width(cell);
-            if (r == 1)
+            if (r > 0 && cell && *cell && strcmp(cell, "-"))
                 right[c] = is_number(cell);
         }
     for (size_t r = 0; w && right && r < t->n; r++) {

@@ -21,12 +21,11 @@ static void print(const json_t *plan)
     size_t i, j;
     json_t *phase, *node;
     printf("snapshot  %s\nmodel     %s\n", text(plan, "snapshot"), text(plan, "model"));
-    json_array_foreach(json_object_get(plan, "phases"), i, phase)
-    {
+    json_array_foreach (json_object_get(plan, "phases"), i, phase) {
         struct cmd_table t = {0};
         printf("\n%s\n", text(phase, "phase"));
         cmd_table_row(&t, 3, "stage", "would", "why");
-        json_array_foreach(json_object_get(phase, "nodes"), j, node)
+        json_array_foreach (json_object_get(phase, "nodes"), j, node)
             cmd_table_row(&t, 3, text(node, "node"), text(node, "state"), text(node, "why"));
         cmd_table_print(&t, "  ");
     }

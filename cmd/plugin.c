@@ -27,7 +27,8 @@ static const char help[] =
     "  new       write a small plugin that works, to start from, in DIR/NAME (DIR: plugins);\n"
     "            nothing is ever overwritten\n"
     "  test      run a plugin on a tiny made-up dataset and check that it keeps to the protocol;\n"
-    "            exit 0 when it does, 1 when it does not\n"
+    "            exit 0 when it does, 1 when it does not. Its project folder has pool/ and\n"
+    "            truth.jsonl, e.g. for --with path=pool\n"
     "\n"
     "  --kind KIND            train, evaluate, error-analysis, targeted-collection, augment,\n"
     "                         relabel, drift or custom\n"
@@ -84,7 +85,7 @@ static void list_names(const json_t *names, struct fw_buf *out)
     json_t *name;
     if (json_is_string(names))
         fw_buf_puts(out, json_string_value(names));
-    json_array_foreach(names, i, name)
+    json_array_foreach (names, i, name)
         fw_buf_printf(out, "%s%s", i ? ", " : "", json_string_value(name));
 }
 
@@ -92,8 +93,7 @@ static void describe_each(json_t *plugins, const char *root)
 {
     json_t *plugin, *describe;
     size_t i;
-    json_array_foreach(plugins, i, plugin)
-    {
+    json_array_foreach (plugins, i, plugin) {
         struct fw_err err = {0};
         char *path = NULL;
         if (fw_describe_run(root, json_string_value(json_object_get(plugin, "path")), &path,
@@ -125,8 +125,7 @@ static int cmd_list(const struct options *o, const char *root)
     if (o->json)
         return cmd_print_json(plugins);
     cmd_table_row(&table, 4, "NAME", "VERSION", "KIND", "DESCRIPTION");
-    json_array_foreach(plugins, i, plugin)
-    {
+    json_array_foreach (plugins, i, plugin) {
         const json_t *d = json_object_get(plugin, "describe");
         struct fw_buf kinds = {0};
         list_names(json_object_get(d, "kind"), &kinds);
@@ -165,9 +164,9 @@ static bool is_required(const json_t *describe, const char *name, const json_t *
 {
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(describe, "required"), i,
-                       v) if (json_is_string(v) &&
-                              strcmp(json_string_value(v), name) == 0) return true;
+    json_array_foreach (json_object_get(describe, "required"), i, v)
+        if (json_is_string(v) && strcmp(json_string_value(v), name) == 0)
+            return true;
     return json_is_true(json_object_get(schema, "required"));
 }
 
@@ -190,7 +189,7 @@ static void print_describe(const char *path, const json_t *describe)
     printf("deterministic: %s\nnetwork: %s\nparameters:\n",
            json_is_false(json_object_get(describe, "deterministic")) ? "no" : "yes",
            json_is_true(json_object_get(describe, "network")) ? "yes" : "no");
-    json_object_foreach(json_object_get(describe, "params"), name, schema)
+    json_object_foreach (json_object_get(describe, "params"), name, schema)
         print_param(name, schema, is_required(describe, name, schema));
 }
 

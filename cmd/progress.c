@@ -69,7 +69,8 @@ static void on_node(struct cmd_progress *p, const json_t *e)
     bool good = !strcmp(state, "done") || !strcmp(state, "cached");
     if (!strcmp(state, "running") || (!strcmp(state, "cached") && !p->verbose))
         return;
-    if (p->quiet && good)
+    /* What succeeds in a moment is not worth a line of its own. */
+    if (good && (p->quiet || (!p->verbose && (number(e, "seconds") < 2 || *label))))
         return;
     clear(p);
     fprintf(stderr, "  %-28s %s%s%s", name, !good && p->colour ? "\033[31m" : "", state,
@@ -110,8 +111,7 @@ static void on_gate(struct cmd_progress *p, const json_t *e)
                                                       : "\033[33m";
     size_t i;
     json_t *fix;
-    json_array_foreach(json_object_get(e, "ablation"), i, fix)
-    {
+    json_array_foreach (json_object_get(e, "ablation"), i, fix) {
         fprintf(stderr, "  apart: %s", text(fix, "part"));
         if (json_is_number(json_object_get(fix, "gain")))
             print_interval(" ", fix, 100, "+");
@@ -119,8 +119,7 @@ static void on_gate(struct cmd_progress *p, const json_t *e)
                 json_is_true(json_object_get(fix, "kept")) ? "kept" : "dropped");
     }
     if (json_array_size(json_object_get(e, "fixes")) > 1) {
-        json_array_foreach(json_object_get(e, "fixes"), i, fix)
-        {
+        json_array_foreach (json_object_get(e, "fixes"), i, fix) {
             if (json_is_number(json_object_get(fix, "gain"))) {
                 fprintf(stderr, "  alone: %s", text(fix, "part"));
                 print_interval(" ", fix, 100, "+");
@@ -130,6 +129,31 @@ static void on_gate(struct cmd_progress *p, const json_t *e)
     }
     fprintf(stderr, "  %s%s%s: %s; %s\n", p->colour ? colour : "", verdict,
             p->colour ? "\033[0m" : "", text(gate, "reason"), text(e, "state"));
+}
+
+static void on_proposed(const json_t *e)
+{
+    static const char *const ops[] = {"relabel",   "add",     "remove",
+                                      "guideline", "confirm", "set_aside"};
+    static const char *const words[] = {"relabelled",        "added",     "removed",
+                                        "guidelines edited", "confirmed", "set aside"};
+    size_t i;
+    json_t *part;
+    json_array_foreach (json_object_get(e, "parts"), i, part) {
+        const json_t *counts = json_object_get(part, "counts");
+        bool any = false;
+        fprintf(stderr, "  %s: ", text(part, "stage"));
+        for (size_t op = 0; op < sizeof ops / sizeof *ops; op++) {
+            if (number(counts, ops[op]) <= 0)
+                continue;
+            fprintf(stderr, "%s%.0f %s", any ? ", " : "", number(counts, ops[op]), words[op]);
+            any = true;
+        }
+        fprintf(stderr, "%s", any ? "" : "nothing");
+        if (number(part, "labels") > 0)
+            fprintf(stderr, " (%.0f labels)", number(part, "labels"));
+        fputc('\n', stderr);
+    }
 }
 
 static void on_import(const json_t *e)
@@ -149,7 +173,7 @@ static void on_event(void *ctx, const json_t *e)
         on_progress(p, e);
     else if (!strcmp(type, "message")) {
         bool warning = strcmp(text(e, "level"), "info") != 0;
-        if (warning || (!p->quiet && p->verbose)) {
+        if (warning || !p->quiet) {
             clear(p);
             fprintf(stderr, "  %s%s%s%s%s\n", warning ? text(e, "level") : "", warning ? ": " : "",
                     text(e, "node"), *text(e, "node") ? ": " : "", text(e, "text"));

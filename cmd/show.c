@@ -47,7 +47,8 @@ static void fixes_in_words(const json_t *it, char *out, size_t size)
     out[0] = '\0';
     for (size_t op = 0; op < sizeof ops / sizeof *ops; op++) {
         double sum = 0;
-        json_array_foreach(json_object_get(it, "fixes"), i, fix) sum += number(fix, ops[op]);
+        json_array_foreach (json_object_get(it, "fixes"), i, fix)
+            sum += number(fix, ops[op]);
         if (sum > 0 && n < size)
             n += (size_t)snprintf(out + n, size - n, "%s%s %.0f", n ? ", " : "",
                                   !strcmp(ops[op], "set_aside") ? "aside" : ops[op], sum);
@@ -62,8 +63,7 @@ static void print_all(const json_t *record)
     json_t *it;
     cmd_table_row(&t, 7, "iteration", metric, "gain in points", "verdict", "state", "fixes",
                   "snapshot");
-    json_array_foreach(json_object_get(record, "iterations"), i, it)
-    {
+    json_array_foreach (json_object_get(record, "iterations"), i, it) {
         char k[16], score[32], gain[64], fixes[200], oid[16];
         const json_t *gate = json_object_get(it, "gate");
         snprintf(k, sizeof k, "%.0f%s", number(it, "iteration"),
@@ -80,7 +80,8 @@ static void print_all(const json_t *record)
            text(json_object_get(record, "stop"), "text"));
     cmd_table_print(&t, "");
     const json_t *next = json_object_get(json_object_get(record, "handover"), "next");
-    json_array_foreach(next, i, it) printf("%s%s\n", i ? "" : "\nnext\n", json_string_value(it));
+    json_array_foreach (next, i, it)
+        printf("%s%s\n", i ? "" : "\nnext\n", json_string_value(it));
 }
 
 static void print_fixes(const json_t *it)
@@ -91,8 +92,7 @@ static void print_fixes(const json_t *it)
     if (!json_array_size(json_object_get(it, "fixes")))
         return;
     cmd_table_row(&t, 7, "stage", "relabel", "add", "remove", "labels asked", "gain alone", "kept");
-    json_array_foreach(json_object_get(it, "fixes"), i, fix)
-    {
+    json_array_foreach (json_object_get(it, "fixes"), i, fix) {
         char a[16], b[16], c[16], d[16], gain[64];
         snprintf(a, sizeof a, "%.0f", number(fix, "relabel"));
         snprintf(b, sizeof b, "%.0f", number(fix, "add"));
@@ -111,8 +111,7 @@ static void print_slices(const json_t *analysis)
     size_t i;
     json_t *s;
     cmd_table_row(&t, 6, "slice", "n", "share", "accuracy", "gap", "worth in points");
-    json_array_foreach(json_object_get(analysis, "slices"), i, s)
-    {
+    json_array_foreach (json_object_get(analysis, "slices"), i, s) {
         char n[16], share[16], metric[48], gap[16], worth[16];
         if (i == 12)
             break;
@@ -134,8 +133,7 @@ static void print_stages(const json_t *it)
     size_t i;
     json_t *s;
     cmd_table_row(&t, 3, "stage", "state", "time");
-    json_array_foreach(json_object_get(it, "stages"), i, s)
-    {
+    json_array_foreach (json_object_get(it, "stages"), i, s) {
         char name[256], time[32];
         snprintf(name, sizeof name, "%s%s%s%s", text(s, "node"), *text(s, "label") ? " (" : "",
                  text(s, "label"), *text(s, "label") ? ")" : "");
@@ -151,8 +149,7 @@ static int print_one(const json_t *record, int wanted)
 {
     size_t i;
     json_t *it, *item;
-    json_array_foreach(json_object_get(record, "iterations"), i, it)
-    {
+    json_array_foreach (json_object_get(record, "iterations"), i, it) {
         const json_t *gate = json_object_get(it, "gate"), *score = json_object_get(it, "score");
         if ((int)number(it, "iteration") != wanted)
             continue;
@@ -163,14 +160,12 @@ static int print_one(const json_t *record, int wanted)
         if (json_is_object(gate))
             printf("gate: %s; %s\n", text(gate, "verdict"), text(gate, "reason"));
         print_fixes(it);
-        json_array_foreach(json_object_get(it, "ablation"), i, item)
-        {
+        json_array_foreach (json_object_get(it, "ablation"), i, item) {
             char gain[64];
             printf("  apart: %s %s, %s\n", text(item, "part"), points(item, gain, sizeof gain),
                    json_is_true(json_object_get(item, "kept")) ? "kept" : "dropped");
         }
-        json_array_foreach(json_object_get(it, "aside"), i, item)
-        {
+        json_array_foreach (json_object_get(it, "aside"), i, item) {
             if (i < 10)
                 printf("  set aside: %s: %s\n", text(item, "stage"), text(item, "reason"));
         }
@@ -196,8 +191,7 @@ static int list_runs(const char *file, bool json)
     }
     struct cmd_table t = {0};
     cmd_table_row(&t, 4, "run", "status", "iterations", "champion");
-    json_array_foreach(runs, i, name)
-    {
+    json_array_foreach (runs, i, name) {
         json_t *record = NULL;
         char n[16], score[32];
         if (fw_run_record(state, json_string_value(name), &record, NULL) != FW_OK)

@@ -63,8 +63,7 @@ static int do_list(const struct fw_project *project, struct fw_repo *repo, bool 
     }
     struct cmd_table t = {0};
     cmd_table_row(&t, 4, "snapshot", "when", "metric", "what");
-    json_array_foreach(list, i, s)
-    {
+    json_array_foreach (list, i, s) {
         char oid[16], when[FW_ISO_LEN];
         const json_t *w = json_object_get(s, "when");
         snprintf(oid, sizeof oid, "%.12s", text(s, "commit"));

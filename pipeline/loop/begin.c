@@ -31,6 +31,8 @@ int fw_loop_base(const struct fw_project *p, struct fw_repo *repo, int64_t when,
     char *source = fw_fs_join(p->root, plan->dataset.import);
     if (!source)
         return fw_err_nomem(err);
+    for (size_t n = strlen(source); n > 1 && source[n - 1] == '/'; n--)
+        source[n - 1] = '\0';
     struct fw_import_options o = {.name = plan->name,
                                   .source = source,
                                   .task = plan->dataset.task,

@@ -23,8 +23,7 @@ static json_t *previous_recipes(const char *state_dir)
         char *path =
             fw_run_path(state_dir, json_string_value(json_array_get(runs, n)), "journal.jsonl");
         if (path && fw_journal_read(path, &journal, NULL) == FW_OK) {
-            json_array_foreach(journal, i, r)
-            {
+            json_array_foreach (journal, i, r) {
                 const char *key = json_string_value(json_object_get(r, "key"));
                 const char *node = json_string_value(json_object_get(r, "node"));
                 json_t *result = NULL;

@@ -120,19 +120,16 @@ static int add_proposed(struct fw_history *h, const char *run, const json_t *rec
     int iteration = (int)json_integer_value(json_object_get(record, "iteration"));
     size_t i, j;
     json_t *part, *fix;
-    json_array_foreach(json_object_get(record, "parts"), i, part)
-    {
+    json_array_foreach (json_object_get(record, "parts"), i, part) {
         const char *stage = json_string_value(json_object_get(part, "stage"));
-        json_array_foreach(json_object_get(part, "taken"), j, fix)
-        {
+        json_array_foreach (json_object_get(part, "taken"), j, fix) {
             const char *op = json_string_value(json_array_get(fix, 0));
             const char *fate = op && !strcmp(op, "confirm") ? "confirmed" : "provisional";
             int rc = add(h, run, iteration, stage ? stage : "", fix, fate, err);
             if (rc != FW_OK)
                 return rc;
         }
-        json_array_foreach(json_object_get(part, "set_aside"), j, fix)
-        {
+        json_array_foreach (json_object_get(part, "set_aside"), j, fix) {
             int rc = add(h, run, iteration, stage ? stage : "", fix, "aside", err);
             if (rc != FW_OK)
                 return rc;
@@ -152,8 +149,7 @@ static int add_fate(struct fw_history *h, const char *run, const json_t *record,
     int rc = FW_OK;
     if (!json_is_array(fixes))
         return fw_history_fate(h, run, from, to, NULL, fate ? fate : "", err);
-    json_array_foreach(fixes, i, fix)
-    {
+    json_array_foreach (fixes, i, fix) {
         if (rc == FW_OK)
             rc = fw_history_fate(h, run, from, to, fix, fate ? fate : "", err);
     }
@@ -166,8 +162,7 @@ int fw_history_add_journal(struct fw_history *h, const json_t *journal, struct f
     size_t i, j;
     json_t *record, *fate;
     int rc = FW_OK;
-    json_array_foreach(journal, i, record)
-    {
+    json_array_foreach (journal, i, record) {
         const char *type = json_string_value(json_object_get(record, "type"));
         if (!type)
             continue;
@@ -177,8 +172,7 @@ int fw_history_add_journal(struct fw_history *h, const json_t *journal, struct f
         } else if (!strcmp(type, "proposed")) {
             rc = add_proposed(h, run, record, err);
         } else if (!strcmp(type, "gate")) {
-            json_array_foreach(json_object_get(record, "fates"), j, fate)
-            {
+            json_array_foreach (json_object_get(record, "fates"), j, fate) {
                 if (rc == FW_OK)
                     rc = add_fate(h, run, fate, err);
             }

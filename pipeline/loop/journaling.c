@@ -7,8 +7,7 @@ const json_t *fw_loop_find(const struct fw_loop *l, const char *type, int iterat
 {
     size_t i;
     json_t *record;
-    json_array_foreach(l->records, i, record)
-    {
+    json_array_foreach (l->records, i, record) {
         const json_t *it = json_object_get(record, "iteration");
         const char *t = json_string_value(json_object_get(record, "type"));
         if (t && !strcmp(t, type) && (iteration < 0 || json_integer_value(it) == iteration))

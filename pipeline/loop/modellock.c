@@ -96,7 +96,8 @@ static int put_stage(json_t *model, const struct fw_plan *plan, const struct fw_
     }
     const char *key;
     json_t *value;
-    json_object_foreach(s->params, key, value) put(model, s->name, "with", key, json_incref(value));
+    json_object_foreach (s->params, key, value)
+        put(model, s->name, "with", key, json_incref(value));
     for (size_t i = 0; i < s->n_env; i++)
         put(model, s->name, "env", s->env[i].name, json_string(s->env[i].text));
     for (size_t i = 0; i < s->n_axes; i++) {
@@ -199,16 +200,14 @@ static int differences(const json_t *a, const json_t *b, struct fw_buf *out)
     int n = 0;
     const char *key;
     const json_t *value;
-    json_object_foreach((json_t *)a, key, value)
-    {
+    json_object_foreach ((json_t *)a, key, value) {
         const json_t *other = json_object_get(b, key);
         if (!other || !json_equal(value, other)) {
             say(out, key, value, other);
             n++;
         }
     }
-    json_object_foreach((json_t *)b, key, value)
-    {
+    json_object_foreach ((json_t *)b, key, value) {
         if (!json_object_get(a, key)) {
             say(out, key, NULL, value);
             n++;

@@ -247,8 +247,7 @@ json_t *fw_step_outputs(const struct fw_step *t)
     json_t *out = json_object();
     const char *name;
     const json_t *o;
-    json_object_foreach(json_object_get(t->result, "outputs"), name, o)
-    {
+    json_object_foreach (json_object_get(t->result, "outputs"), name, o) {
         const char *rel = json_string_value(json_object_get(o, "path"));
         char *path = rel ? fw_cache_path(t->project->state_dir, t->key, rel) : NULL;
         json_object_set_new(out, name,

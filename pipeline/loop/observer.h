@@ -5,6 +5,7 @@
  *   {"event":"node","node","state","iteration","seconds","attempt","error"?}
  * {"event":"progress","node","done","total","unit"}
  *   {"event":"message","node"?,"level","text"}  {"event":"snapshot","commit","what"}
+ *   {"event":"proposed","iteration","parts":[{"stage","counts","labels"}]}
  *   {"event":"measured","iteration","score":{...}}  {"event":"gate","iteration",...}
  * {"event":"stop","reason","text"} Called on the engine's thread; the event is borrowed.
  */

@@ -158,8 +158,7 @@ static int collect_gone(const json_t *aside, struct gone **set, struct fw_err *e
 {
     size_t i;
     json_t *item;
-    json_array_foreach(aside, i, item)
-    {
+    json_array_foreach (aside, i, item) {
         json_t *json = json_object_get(item, "fix");
         const char *stage = json_string_value(json_object_get(item, "stage"));
         struct fw_fix fix = {.op = op_of(json), .id = id_of(json), .json = json};

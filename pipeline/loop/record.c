@@ -25,8 +25,7 @@ static json_t *iteration(struct fold *f, int k)
 {
     size_t i;
     json_t *it;
-    json_array_foreach(f->iterations, i, it)
-    {
+    json_array_foreach (f->iterations, i, it) {
         if (json_integer_value(json_object_get(it, "iteration")) == k)
             return it;
     }
@@ -60,8 +59,7 @@ static void on_stage(struct fold *f, const json_t *r)
     size_t i;
     json_t *old;
     bool cached = !strcmp(text_of(r, "state"), "cached");
-    json_array_foreach(stages, i, old)
-    {
+    json_array_foreach (stages, i, old) {
         if (strcmp(text_of(old, "node"), text_of(s, "node")) ||
             strcmp(text_of(old, "label"), text_of(s, "label")))
             continue;
@@ -79,8 +77,7 @@ static void on_proposed(struct fold *f, const json_t *r)
     json_t *it = iteration(f, (int)json_integer_value(json_object_get(r, "iteration")));
     json_t *fixes = json_array(), *part;
     size_t i;
-    json_array_foreach(json_object_get(r, "parts"), i, part)
-    {
+    json_array_foreach (json_object_get(r, "parts"), i, part) {
         json_t *fix =
             json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:b}", "stage", text_of(part, "stage"),
                       "kind", text_of(part, "kind"), "gain", "low", "high", "verdict", "kept", 0);
@@ -122,10 +119,8 @@ static void merge_gains(json_t *fixes, const json_t *gains)
     static const char *const keys[] = {"gain", "low", "high", "verdict", "kept"};
     size_t i, j;
     json_t *fix, *gain;
-    json_array_foreach(fixes, i, fix)
-    {
-        json_array_foreach(gains, j, gain)
-        {
+    json_array_foreach (fixes, i, fix) {
+        json_array_foreach (gains, j, gain) {
             if (strcmp(text_of(fix, "stage"), text_of(gain, "part")))
                 continue;
             for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
@@ -219,8 +214,7 @@ static void finish(struct fold *f, const json_t *journal)
     double wall = 0, stage = 0;
     size_t i, j;
     json_t *r, *it, *s;
-    json_array_foreach(journal, i, r)
-    {
+    json_array_foreach (journal, i, r) {
         if (json_object_get(r, "wall_ms")) {
             wall = json_number_value(json_object_get(r, "wall_ms")) / 1000;
             stage = json_number_value(json_object_get(r, "stage_ms")) / 1000;
@@ -237,11 +231,10 @@ static void finish(struct fold *f, const json_t *journal)
     json_object_del(f->out, "labels_used");
     json_object_del(f->out, "money_used");
     const json_t *champion = json_object_get(f->out, "champion");
-    json_array_foreach(f->iterations, i, it)
-    {
+    json_array_foreach (f->iterations, i, it) {
         double seconds = 0;
-        json_array_foreach(json_object_get(it, "stages"), j, s) seconds +=
-            json_number_value(json_object_get(s, "seconds"));
+        json_array_foreach (json_object_get(it, "stages"), j, s)
+            seconds += json_number_value(json_object_get(s, "seconds"));
         json_object_set_new(it, "seconds", json_real(seconds));
         json_object_set_new(it, "champion",
                             json_boolean(json_is_object(champion) &&
@@ -275,7 +268,8 @@ int fw_record_fold(const json_t *journal, json_t **out, struct fw_err *err)
         json_decref(f.iterations);
         return fw_err_nomem(err);
     }
-    json_array_foreach(journal, i, r) on_record(&f, r);
+    json_array_foreach (journal, i, r)
+        on_record(&f, r);
     finish(&f, journal);
     drop_empty(&f);
     json_object_set_new(f.out, "iterations", f.iterations);

@@ -64,11 +64,9 @@ static void sum_fixes(struct fw_page *p, struct totals *t)
     size_t i, j;
     const json_t *it, *fix;
     memset(t, 0, sizeof *t);
-    json_array_foreach(p->iterations, i, it)
-    {
+    json_array_foreach (p->iterations, i, it) {
         const char *state = fw_page_str(it, "state");
-        json_array_foreach(fw_page_get(it, "fixes"), j, fix)
-        {
+        json_array_foreach (fw_page_get(it, "fixes"), j, fix) {
             double changes = fw_page_count(fix, "relabel") + fw_page_count(fix, "add") +
                              fw_page_count(fix, "remove") + fw_page_count(fix, "guideline");
             bool kept = fw_page_true(fix, "kept") || !fw_page_get(fix, "kept");
@@ -210,8 +208,7 @@ static void put_waiting(struct fw_page *p)
     size_t i;
     const json_t *w;
     const json_t *failure = fw_page_get(p->rec, "failure");
-    json_array_foreach(fw_page_get(p->rec, "waiting"), i, w)
-    {
+    json_array_foreach (fw_page_get(p->rec, "waiting"), i, w) {
         fw_page_say(
             p,
             "<p class=\"note even\"><b>Waiting for people:</b> stage %s, %n samples. %s "
@@ -316,8 +313,7 @@ static void find_iterations(struct fw_page *p)
     p->higher = !json_is_false(json_object_get(metric, "higher_is_better"));
     p->iterations = fw_page_get(p->rec, "iterations");
     double champion = fw_page_num(fw_page_get(p->rec, "champion"), "iteration");
-    json_array_foreach(p->iterations, i, it)
-    {
+    json_array_foreach (p->iterations, i, it) {
         if (!json_is_object(it))
             continue;
         if (!p->first)

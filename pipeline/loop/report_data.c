@@ -56,8 +56,7 @@ static int add_lines(struct fw_page *p, json_t *lines)
     double human = fw_page_num(fw_page_get(metric, "human_level"), "default");
     int rc = add_line(lines, "target", fw_page_num(metric, "target"), "target");
     size_t i;
-    json_array_foreach(fw_page_get(p->rec, "baselines"), i, base)
-    {
+    json_array_foreach (fw_page_get(p->rec, "baselines"), i, base) {
         const char *name = fw_page_str(base, "name");
         bool is_human = name && !strcmp(name, "human level");
         rc |= add_line(lines, name, fw_page_num(base, "value"), is_human ? "human" : "base");
@@ -88,8 +87,7 @@ int fw_report_data(struct fw_page *p, struct fw_err *err)
     rc |= json_object_set_new(root, "percent", json_boolean(p->percent));
     rc |= json_object_set(root, "points", points);
     rc |= json_object_set(root, "lines", lines);
-    json_array_foreach(p->iterations, i, it)
-    {
+    json_array_foreach (p->iterations, i, it) {
         if (json_is_object(it))
             rc |= json_array_append_new(points, point(p, it));
     }

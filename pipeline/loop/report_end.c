@@ -34,10 +34,8 @@ static size_t sum_times(struct fw_page *p, struct stage_time *t)
 {
     size_t i, j, k, n = 0;
     const json_t *it, *s;
-    json_array_foreach(p->iterations, i, it)
-    {
-        json_array_foreach(fw_page_get(it, "stages"), j, s)
-        {
+    json_array_foreach (p->iterations, i, it) {
+        json_array_foreach (fw_page_get(it, "stages"), j, s) {
             const char *stage = fw_page_str(s, "stage"), *state = fw_page_str(s, "state");
             if (!stage)
                 stage = fw_page_str(s, "node");
@@ -88,10 +86,8 @@ static void put_failures(struct fw_page *p)
 {
     size_t i, j;
     const json_t *it, *s;
-    json_array_foreach(p->iterations, i, it)
-    {
-        json_array_foreach(fw_page_get(it, "stages"), j, s)
-        {
+    json_array_foreach (p->iterations, i, it) {
+        json_array_foreach (fw_page_get(it, "stages"), j, s) {
             if (fw_page_str(s, "error"))
                 fw_page_say(p,
                             "<p class=\"note down\">Iteration %n, <b>%s</b>: %s (log "
@@ -141,8 +137,7 @@ void fw_report_next(struct fw_page *p)
                                                 : "The run has not stopped yet.");
     else
         fw_page_say(p, "<ol class=\"next\">\n");
-    json_array_foreach(next, i, s)
-    {
+    json_array_foreach (next, i, s) {
         if (json_is_string(s))
             fw_page_say(p, "<li>%s</li>\n", json_string_value(s));
     }
@@ -177,8 +172,7 @@ static void put_model(struct fw_page *p)
     fw_page_say(p, "<thead><tr><th scope=\"col\">Stage</th><th scope=\"col\">Plugin</th>"
                    "<th scope=\"col\">Content</th><th scope=\"col\">Seeds</th>"
                    "<th scope=\"col\">Parameters</th></tr></thead><tbody>\n");
-    json_array_foreach(fw_page_get(model, "stages"), i, s)
-    {
+    json_array_foreach (fw_page_get(model, "stages"), i, s) {
         fw_page_say(p, "<tr><th scope=\"row\">%s</th><td>%s %s</td><td>%k</td><td>",
                     fw_page_str(s, "stage"), fw_page_str(s, "plugin"),
                     fw_page_str(s, "plugin_version"), fw_page_str(s, "digest"));
@@ -218,8 +212,7 @@ static void put_command(struct fw_page *p)
                     "git log --stat flywheel/%s\n\n",
                     first, best, name ? name : "NAME");
     fw_page_say(p, "# the same run again, with the flywheel.yaml below\nflywheel run");
-    json_array_foreach(fw_page_get(p->rec, "sets"), i, s)
-    {
+    json_array_foreach (fw_page_get(p->rec, "sets"), i, s) {
         if (json_is_string(s))
             put_set(p, json_string_value(s));
     }
@@ -251,8 +244,7 @@ void fw_report_reproduce(struct fw_page *p)
                        "<th scope=\"col\">State</th><th scope=\"col\" class=\"n\">Train</th>"
                        "<th scope=\"col\" class=\"n\">Dev</th>"
                        "<th scope=\"col\" class=\"n\">Test</th></tr></thead><tbody>\n");
-        json_array_foreach(p->iterations, i, it)
-        {
+        json_array_foreach (p->iterations, i, it) {
             const json_t *rows = fw_page_get(it, "rows");
             fw_page_say(p,
                         "<tr><th scope=\"row\">%n</th><td><code class=\"long\">%s</code></td>"

@@ -21,8 +21,7 @@ static struct scale scale_of(struct fw_page *p, const char *part, const char *va
     struct scale s = {NAN, NAN};
     size_t i;
     const json_t *it;
-    json_array_foreach(p->iterations, i, it)
-    {
+    json_array_foreach (p->iterations, i, it) {
         const json_t *o = fw_page_get(it, part);
         widen(&s, fw_page_num(o, value));
         widen(&s, fw_page_num(o, "low"));
@@ -49,8 +48,7 @@ static void put_references(struct fw_page *p)
                    "<li><i class=\"step\"></i>best so far</li>");
     if (isfinite(target))
         fw_page_say(p, "<li><i class=\"target\"></i>target %v</li>", target);
-    json_array_foreach(fw_page_get(p->rec, "baselines"), i, base)
-    {
+    json_array_foreach (fw_page_get(p->rec, "baselines"), i, base) {
         fw_page_say(p, "<li><i class=\"refline\"></i>%s %v</li>", fw_page_str(base, "name"),
                     fw_page_num(base, "value"));
     }
@@ -62,7 +60,8 @@ static double labels_of(const json_t *it)
     size_t i;
     const json_t *fix;
     double n = 0;
-    json_array_foreach(fw_page_get(it, "fixes"), i, fix) n += fw_page_count(fix, "labels");
+    json_array_foreach (fw_page_get(it, "fixes"), i, fix)
+        n += fw_page_count(fix, "labels");
     return n;
 }
 
@@ -133,7 +132,8 @@ void fw_report_curve(struct fw_page *p)
            "<th scope=\"col\" class=\"n\">Labels</th>"
            "<th scope=\"col\" class=\"n\">Train rows</th>"
            "<th scope=\"col\">Snapshot</th></tr></thead><tbody>\n");
-    json_array_foreach(p->iterations, i, it) put_row(p, it, &s);
+    json_array_foreach (p->iterations, i, it)
+        put_row(p, it, &s);
     fw_page_table_end(p);
     fw_page_say(p, "</section>\n");
 }
@@ -191,8 +191,7 @@ static void put_fixes(struct fw_page *p, const json_t *it, const struct scale *s
                        "<th scope=\"col\" class=\"n\">Interval</th><td class=\"pic\"></td>"
                        "<th scope=\"col\">Verdict</th><th scope=\"col\">Kept</th></tr></thead>"
                        "<tbody>\n");
-        json_array_foreach(fixes, i, fix)
-        {
+        json_array_foreach (fixes, i, fix) {
             double money = fw_page_count(fix, "money");
             fw_page_say(p, "<tr><th scope=\"row\">%s</th><td>", fw_page_str(fix, "stage"));
             put_counts(p, fix);
@@ -213,8 +212,7 @@ static void put_fixes(struct fw_page *p, const json_t *it, const struct scale *s
                 "<td class=\"pic\"></td><th scope=\"col\">Verdict</th><th "
                 "scope=\"col\">Kept</th></tr></thead>"
                 "<tbody>\n");
-    json_array_foreach(parts, i, fix)
-    {
+    json_array_foreach (parts, i, fix) {
         fw_page_say(p, "<tr><th scope=\"row\">%s</th>", fw_page_str(fix, "part"));
         put_part(p, fix, s, false);
     }
@@ -244,8 +242,7 @@ static void put_gate(struct fw_page *p, const json_t *gate)
                 "<th scope=\"col\" class=\"n\">Before</th><th scope=\"col\" class=\"n\">After</th>"
                 "<th scope=\"col\" class=\"n\">Allowance</th><th scope=\"col\">Held</th></tr>"
                 "</thead><tbody>\n");
-    json_array_foreach(guards, i, guard)
-    {
+    json_array_foreach (guards, i, guard) {
         fw_page_say(
             p,
             "<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"n\">%f</td>"
@@ -268,8 +265,7 @@ static void put_aside(struct fw_page *p, const json_t *it)
     if (!n && !(total > 0))
         return;
     fw_page_say(p, "<p><b>Set aside: %n.</b></p><ul>\n", isfinite(total) ? total : (double)n);
-    json_array_foreach(aside, i, a)
-    {
+    json_array_foreach (aside, i, a) {
         const char *reason = fw_page_str(a, "reason"), *sep = " – for example ";
         int same = 0;
         bool seen = false;
@@ -281,15 +277,13 @@ static void put_aside(struct fw_page *p, const json_t *it)
         }
         if (seen)
             continue;
-        json_array_foreach(aside, j, b)
-        {
+        json_array_foreach (aside, j, b) {
             const char *other = fw_page_str(b, "reason");
             same += !strcmp(other ? other : "no reason given", reason);
         }
         fw_page_say(p, "<li>%d × %s", same, reason);
         int shown = 0;
-        json_array_foreach(aside, j, b)
-        {
+        json_array_foreach (aside, j, b) {
             const char *other = fw_page_str(b, "reason");
             const json_t *fix = fw_page_get(b, "fix");
             const char *id = fw_page_str(fix, "id");
@@ -349,17 +343,14 @@ void fw_report_iterations(struct fw_page *p)
         fw_page_say(p, "<p class=\"none\">No fix has been tried.</p></section>\n");
         return;
     }
-    json_array_foreach(p->iterations, i, it)
-    {
-        json_array_foreach(fw_page_get(it, "fixes"), j, fix)
-        {
+    json_array_foreach (p->iterations, i, it) {
+        json_array_foreach (fw_page_get(it, "fixes"), j, fix) {
             widen(&s, fw_page_num(fix, "low"));
             widen(&s, fw_page_num(fix, "high"));
             widen(&s, fw_page_num(fix, "gain"));
         }
     }
-    json_array_foreach(p->iterations, i, it)
-    {
+    json_array_foreach (p->iterations, i, it) {
         const char *verdict = fw_page_str(fw_page_get(it, "gate"), "verdict");
         if (!json_is_object(it))
             continue;

@@ -12,8 +12,7 @@ static const json_t *analysis_before(struct fw_page *p)
 {
     size_t i;
     const json_t *it;
-    json_array_foreach(p->iterations, i, it)
-    {
+    json_array_foreach (p->iterations, i, it) {
         if (fw_page_get(it, "analysis"))
             return fw_page_get(it, "analysis");
     }
@@ -57,8 +56,7 @@ static void put_priorities(struct fw_page *p, const json_t *analysis, const char
                    "<th scope=\"col\" class=\"n\">Gap</th>"
                    "<th scope=\"col\" class=\"n\">Worth, points</th>"
                    "<th scope=\"col\" class=\"n\">Priority</th></tr></thead><tbody>\n");
-    json_array_foreach(slices, i, s)
-    {
+    json_array_foreach (slices, i, s) {
         if (i == MOST_SLICES)
             break;
         put_slice(p, s);
@@ -84,8 +82,7 @@ void fw_report_priorities(struct fw_page *p)
     put_priorities(p, before, "Before: the baseline");
     if (after != before)
         put_priorities(p, after, "After: the champion");
-    json_array_foreach(fw_page_get(after, "notes"), i, note)
-    {
+    json_array_foreach (fw_page_get(after, "notes"), i, note) {
         if (json_is_string(note))
             fw_page_say(p, "<p class=\"soft\">%s</p>\n", json_string_value(note));
     }
@@ -106,10 +103,8 @@ static bool is_whole(const json_t *confusion)
 {
     size_t i, j;
     const json_t *row, *cell;
-    json_array_foreach(confusion, i, row)
-    {
-        json_array_foreach(row, j, cell)
-        {
+    json_array_foreach (confusion, i, row) {
+        json_array_foreach (row, j, cell) {
             double n = json_number_value(cell);
             if (fabs(n - round(n)) > 1e-6)
                 return false;
@@ -130,13 +125,12 @@ void fw_report_confusion_table(struct fw_page *p, const json_t *confusion, const
         fw_page_say(p, "<th scope=\"col\"><span>%s</span></th>",
                     class_name(p, i, space, sizeof space));
     fw_page_say(p, "</tr></thead><tbody>\n");
-    json_array_foreach(confusion, i, row)
-    {
+    json_array_foreach (confusion, i, row) {
         double sum = 0;
-        json_array_foreach(row, j, cell) sum += json_number_value(cell);
+        json_array_foreach (row, j, cell)
+            sum += json_number_value(cell);
         fw_page_say(p, "<tr><th scope=\"row\">%s</th>", class_name(p, i, space, sizeof space));
-        json_array_foreach(row, j, cell)
-        {
+        json_array_foreach (row, j, cell) {
             double n = json_number_value(cell), share = sum > 0 ? n / sum : 0;
             int heat = (int)ceil(share * 10 - 1e-9);
             if (heat < 0 || heat > 10)
@@ -166,8 +160,7 @@ static void put_top_confusions(struct fw_page *p, const json_t *analysis, const 
     fw_page_say(p, "<thead><tr><th scope=\"col\">True</th><th scope=\"col\">Predicted</th>"
                    "<th scope=\"col\" class=\"n\">Samples</th>"
                    "<th scope=\"col\" class=\"n\">Of the class</th></tr></thead><tbody>\n");
-    json_array_foreach(list, i, c)
-    {
+    json_array_foreach (list, i, c) {
         if (i == MOST_CONFUSIONS)
             break;
         fw_page_say(
@@ -211,8 +204,7 @@ static const json_t *find_class(const json_t *list, const char *name)
 {
     size_t i;
     const json_t *c;
-    json_array_foreach(list, i, c)
-    {
+    json_array_foreach (list, i, c) {
         const char *other = fw_page_str(c, "class");
         if (name && other && !strcmp(other, name))
             return c;
@@ -260,8 +252,7 @@ void fw_report_class_table(struct fw_page *p, const json_t *before, const json_t
            "<th scope=\"col\" class=\"n\">Precision</th>"
            "<th scope=\"col\" class=\"n\">Recall</th>"
            "<th scope=\"col\" class=\"n\">F1</th><td class=\"pic\"></td></tr></thead><tbody>\n");
-    json_array_foreach(after, i, c)
-    {
+    json_array_foreach (after, i, c) {
         const json_t *b = find_class(before, fw_page_str(c, "class"));
         fw_page_say(p, "<tr><th scope=\"row\">%s</th><td class=\"n\">%n</td>",
                     fw_page_str(c, "class"), fw_page_num(c, "n"));
@@ -362,8 +353,7 @@ static void put_noise(struct fw_page *p, const json_t *noise, const char *when)
                 "<thead><tr><th scope=\"col\">Class</th><th scope=\"col\" class=\"n\">Labels</th>"
                 "<th scope=\"col\" class=\"n\">Estimated wrong</th><td "
                 "class=\"pic\"></td></tr></thead><tbody>\n");
-    json_array_foreach(fw_page_get(noise, "by_class"), i, c)
-    {
+    json_array_foreach (fw_page_get(noise, "by_class"), i, c) {
         fw_page_say(
             p, "<tr><th scope=\"row\">%s</th><td class=\"n\">%n</td><td class=\"n\">%p</td><td>",
             fw_page_str(c, "class"), fw_page_num(c, "n"), fw_page_num(c, "rate"));
@@ -400,8 +390,7 @@ void fw_report_noise(struct fw_page *p)
                        "<th scope=\"col\" class=\"n\">Share of train</th>"
                        "<th scope=\"col\" class=\"n\">Share of dev</th>"
                        "<th scope=\"col\" class=\"n\">Missing samples</th></tr></thead><tbody>\n");
-        json_array_foreach(fw_page_get(after, "coverage"), i, c)
-        {
+        json_array_foreach (fw_page_get(after, "coverage"), i, c) {
             fw_page_say(
                 p,
                 "<tr><th scope=\"row\">%s</th><td class=\"n\">%p</td><td class=\"n\">%p</td>"

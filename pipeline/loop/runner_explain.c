@@ -18,8 +18,7 @@ static void what_changed(const json_t *before, const json_t *now, char *out, siz
     }
     for (size_t i = 0; i < sizeof nested / sizeof *nested; i++) {
         const json_t *a = json_object_get(before, nested[i]), *b = json_object_get(now, nested[i]);
-        json_object_foreach((json_t *)b, inner, v)
-        {
+        json_object_foreach ((json_t *)b, inner, v) {
             const json_t *old = json_object_get(a, inner);
             if (!old || !json_equal(old, v)) {
                 snprintf(out, size, "%s '%s' changed",
@@ -28,8 +27,7 @@ static void what_changed(const json_t *before, const json_t *now, char *out, siz
             }
         }
     }
-    json_object_foreach((json_t *)now, key, value)
-    {
+    json_object_foreach ((json_t *)now, key, value) {
         const json_t *old = json_object_get(before, key);
         if (!old || !json_equal(old, value)) {
             snprintf(out, size, "%s changed", key);

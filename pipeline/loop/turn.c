@@ -37,8 +37,7 @@ static json_t *trimmed(const json_t *analysis, const char *oid)
     json_object_set_new(out, "snapshot", json_string(oid));
     for (i = 0; i < sizeof whole / sizeof *whole; i++)
         json_object_set(out, whole[i], json_object_get(analysis, whole[i]));
-    json_array_foreach(json_object_get(analysis, "slices"), i, slice)
-    {
+    json_array_foreach (json_object_get(analysis, "slices"), i, slice) {
         if (i < SLICES_KEPT)
             json_array_append(slices, slice);
     }
@@ -190,17 +189,18 @@ static int record_proposed(struct turn *t, struct fw_err *err)
     json_t *item;
     for (i = 0; i < t->parts.n; i++)
         json_array_append_new(parts, fw_part_record(&t->parts.list[i]));
-    json_array_foreach(t->aside, i, item)
-    {
+    json_array_foreach (t->aside, i, item) {
         if (i < ASIDE_KEPT)
             json_array_append(kept, item);
     }
-    return fw_loop_record_once(t->l,
-                               json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:I}", "type", "proposed",
-                                         "iteration", t->k, "head", t->l->head->oid, "snapshot",
-                                         t->candidate, "parts", parts, "aside", kept, "aside_total",
-                                         (json_int_t)json_array_size(t->aside)),
-                               "snapshot", err);
+    json_t *record =
+        json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:I}", "type", "proposed", "iteration", t->k,
+                  "head", t->l->head->oid, "snapshot", t->candidate, "parts", parts, "aside", kept,
+                  "aside_total", (json_int_t)json_array_size(t->aside));
+    if (record)
+        fw_observe(&t->l->o->observer, "{s:s, s:i, s:O}", "event", "proposed", "iteration", t->k,
+                   "parts", parts);
+    return fw_loop_record_once(t->l, record, "snapshot", err);
 }
 
 /* Collects the proposals and makes the candidate. */
@@ -364,8 +364,7 @@ static int set_fate(struct turn *t, int from, int to, json_t *fixes, const char 
     size_t i;
     json_t *fix;
     int rc = fixes ? FW_OK : fw_history_fate(h, t->l->run, from, to, NULL, fate, err);
-    json_array_foreach(fixes, i, fix)
-    {
+    json_array_foreach (fixes, i, fix) {
         if (rc == FW_OK)
             rc = fw_history_fate(h, t->l->run, from, to, fix, fate, err);
     }
