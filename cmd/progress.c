@@ -193,8 +193,10 @@ static void on_event(void *ctx, const json_t *e)
         else if (!strcmp(type, "measured")) {
             print_interval("  score ", json_object_get(e, "score"), 1, "");
             fputc('\n', stderr);
-        } else if (!strcmp(type, "gate"))
-            on_gate(p, e);
+        } else if (!strcmp(type, "proposed"))
+     on_proposed(e);
+ else if (!strcmp(type, "gate"))
+     on_gate(p, e);
         else if (!strcmp(type, "stop"))
             fprintf(stderr, "stopped: %s\n", text(e, "text"));
     }
