@@ -12,20 +12,26 @@
 enum { TIMEOUT_MS = 60000, GRACE_MS = 5000, STOP_AFTER_MS = 100, LOG_LINES = 12 };
 
 /* How one kind got on with one sort of content. */
-enum taken { TAKES, REFUSES, BREAKS };
+enum taken { TAKES, WAITS, REFUSES, BREAKS };
 
 struct suite {
     const struct fw_conform_options *options;
     struct fw_conform *out;
     json_t *params;
-    char *project;
-    char *data[FW_CONTENTS]; /* folder of each content */
+    char *data[FW_CONTENTS];     /* folder of each content */
+    char *projects[FW_CONTENTS]; /* where it runs, with a pool and the true labels */
     char digests[FW_CONTENTS][FW_SHA256_HEX];
     char *models[FW_CONTENTS]; /* what its own train made of it */
     char *out_dir;             /* outputs of the first run of the kind at hand that worked */
     int runs;                  /* number the folders */
     struct fw_buf bad_events;
 };
+
+/* As the engine's graph gives them to each kind. */
+#define PROPOSAL_INPUTS                                                                            \
+    {                                                                                              \
+        "analysis", "dataset", "predictions", "out_of_fold", "guidelines", "history"               \
+    }
 
 static const struct {
     const char *check, *inputs[6];
@@ -34,12 +40,9 @@ static const struct {
     [FW_EVALUATE] = {"evaluate predicts every sample", {"model", "dataset"}},
     [FW_ERROR_ANALYSIS] = {"error-analysis makes an analysis",
                            {"predictions", "dataset", "out_of_fold", "guidelines", "history"}},
-    [FW_TARGETED_COLLECTION] = {"targeted-collection makes a patch",
-                                {"analysis", "dataset", "predictions", "guidelines", "history"}},
-    [FW_AUGMENT] = {"augment makes a patch",
-                    {"analysis", "dataset", "predictions", "guidelines", "history"}},
-    [FW_RELABEL] = {"relabel makes a patch",
-                    {"analysis", "dataset", "predictions", "guidelines", "history"}},
+    [FW_TARGETED_COLLECTION] = {"targeted-collection makes a patch", PROPOSAL_INPUTS},
+    [FW_AUGMENT] = {"augment makes a patch", PROPOSAL_INPUTS},
+    [FW_RELABEL] = {"relabel makes a patch", PROPOSAL_INPUTS},
     [FW_DRIFT] = {"drift makes a report", {"dataset", "production"}},
     [FW_CUSTOM] = {"custom makes its outputs", {"dataset"}},
 };
@@ -97,9 +100,9 @@ static char *input_path(const struct suite *s, enum fw_kind kind, const char *na
         return model ? strdup(model) : NULL;
     }
     if (strcmp(name, "dataset") == 0)
-        file = kind == FW_EVALUATE                                                  ? "dev"
-               : kind == FW_ERROR_ANALYSIS || kind == FW_DRIFT || kind == FW_CUSTOM ? "all"
-                                                                                    : "train";
+        file = kind == FW_EVALUATE                              ? "dev"
+               : kind == FW_ERROR_ANALYSIS || kind == FW_CUSTOM ? "all"
+                                                                : "train";
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (strcmp(name, others[i].name) == 0)
             file = others[i].file;
@@ -161,7 +164,7 @@ static int try_kind(struct suite *s, enum fw_kind kind, enum fw_content content,
         struct fw_trial_spec spec = {
             .plugin = s->options->path,
             .dir = dir.p,
-            .project = s->project,
+            .project = s->projects[content],
             .kind = kind,
             .task = &fw_conform_task,
             .params = s->params,
@@ -218,78 +221,125 @@ static void tail_of(const struct fw_trial *trial, int lines, struct fw_buf *out)
         out->p[--out->len] = '\0';
 }
 
-/* Judges one run and adds to the remarks what it says of this content. */
+/* Judges one run. *why: what there is to say beside the verdict. */
 static enum taken judge(struct suite *s, enum fw_kind kind, enum fw_content content,
-                        const struct fw_trial *trial, struct fw_buf *why, struct fw_buf *detail)
+                        const struct fw_trial *trial, struct fw_buf *why)
 {
-    const char *name = fw_content_name(content);
-    struct fw_buf ending = {0}, last = {0};
+    struct fw_buf last = {0};
     struct fw_err err = {0};
     enum taken taken = BREAKS;
-    fw_trial_ending(trial, &ending);
-    tail_of(trial, 1, &last);
     bool exited = trial->exit.kind == FW_EXIT_CODE;
+    tail_of(trial, 1, &last);
     if (exited && trial->exit.code == FW_EXIT_CODE_WAITING) {
-        taken = TAKES;
-        fw_buf_printf(why, "%s: waits for people%s%s; ", name, trial->waiting.len ? ": " : "",
-                      trial->waiting.len ? trial->waiting.p : "");
+        taken = WAITS;
+        fw_buf_add(why, trial->waiting.p, trial->waiting.len);
     } else if (exited && trial->exit.code == 0) {
         taken = check_outputs(s, kind, content, trial, &err) == FW_OK ? TAKES : BREAKS;
-        if (taken == TAKES)
-            fw_buf_printf(why, "%s; ", name);
-        else
-            fw_buf_printf(why, "%s: %s; ", name, err.msg);
+        if (taken == BREAKS)
+            fw_buf_puts(why, err.msg);
     } else if (exited && last.len) {
         taken = REFUSES;
-        fw_buf_printf(why, "not %s (%s); ", name, last.p);
+        fw_buf_add(why, last.p, last.len);
     } else {
-        fw_buf_printf(why, "%s: %s%s; ", name, ending.p ? ending.p : "failed",
-                      exited ? " without a word in its log" : "");
+        fw_trial_ending(trial, why);
+        if (exited)
+            fw_buf_puts(why, " without a word in its log");
     }
-    if (taken != TAKES) {
-        fw_buf_clear(detail);
-        tail_of(trial, LOG_LINES, detail);
-    }
-    fw_buf_release(&ending);
     fw_buf_release(&last);
     return taken;
+}
+
+struct outcome {
+    enum taken taken;
+    bool tried, told;
+    struct fw_buf why;
+};
+
+/* Is it said in the same words? Of waiting, the first reason is enough. */
+static bool alike(const struct outcome *a, const struct outcome *b)
+{
+    if (!b->tried || b->told || a->taken != b->taken)
+        return false;
+    return a->taken == TAKES || a->taken == WAITS ||
+           (a->why.len == b->why.len && (!a->why.len || !memcmp(a->why.p, b->why.p, a->why.len)));
+}
+
+/* "features, text; not images (cannot read PNG)" */
+static void tell(struct outcome *outcomes, struct fw_buf *out)
+{
+    for (int c = 0; c < FW_CONTENTS; c++) {
+        struct outcome *o = &outcomes[c];
+        const char *why = o->why.len ? o->why.p : NULL;
+        if (!o->tried || o->told)
+            continue;
+        fw_buf_printf(out, "%s%s", out->len ? "; " : "", o->taken == REFUSES ? "not " : "");
+        for (int k = c, n = 0; k < FW_CONTENTS; k++) {
+            if (!alike(o, &outcomes[k]))
+                continue;
+            fw_buf_printf(out, "%s%s", n++ ? ", " : "", fw_content_name(k));
+            outcomes[k].told = true;
+        }
+        if (o->taken == WAITS)
+            fw_buf_printf(out, " waiting for people%s%s", why ? ": " : "", why ? why : "");
+        else if (o->taken == REFUSES)
+            fw_buf_printf(out, " (%s)", why ? why : "");
+        else if (o->taken == BREAKS)
+            fw_buf_printf(out, ": %s", why ? why : "");
+    }
+}
+
+/* One kind on one content; keeps what later checks need. */
+static int try_content(struct suite *s, enum fw_kind kind, enum fw_content content,
+                       struct outcome *o, struct fw_buf *detail, struct fw_err *err)
+{
+    struct fw_trial trial;
+    int rc = try_kind(s, kind, content, false, 0, &trial, err);
+    if (rc == FW_OK) {
+        o->tried = true;
+        o->taken = judge(s, kind, content, &trial, &o->why);
+        if (o->taken == TAKES && !s->out_dir)
+            s->out_dir = strdup(trial.out);
+        if (o->taken == TAKES && kind == FW_TRAIN)
+            s->models[content] = fw_fs_join(trial.out, "model");
+        if (o->taken == REFUSES || o->taken == BREAKS) {
+            fw_buf_clear(detail);
+            tail_of(&trial, LOG_LINES, detail);
+        }
+    }
+    fw_trial_release(&trial);
+    return rc;
 }
 
 /* The check "train makes a model", on each content. *taken_first: the first that it takes, or −1.
  */
 static int check_kind(struct suite *s, enum fw_kind kind, int *taken_first, struct fw_err *err)
 {
-    struct fw_buf why = {0}, detail = {0};
-    int first = -1, tried = 0, rc = FW_OK;
+    struct outcome outcomes[FW_CONTENTS] = {0};
+    struct fw_buf text = {0}, detail = {0};
+    int first = -1, rc = FW_OK;
     bool broken = false;
+    free(s->out_dir);
+    s->out_dir = NULL;
     for (int c = 0; c < FW_CONTENTS && rc == FW_OK; c++) {
-        struct fw_trial trial;
+        struct outcome *o = &outcomes[c];
         if (kind == FW_EVALUATE && !s->models[c] && !s->options->model)
             continue;
-        tried++;
-        rc = try_kind(s, kind, c, false, 0, &trial, err);
-        if (rc == FW_OK) {
-            enum taken taken = judge(s, kind, c, &trial, &why, &detail);
-            broken |= taken == BREAKS;
-            if (taken == TAKES && first < 0) {
-                first = c;
-                free(s->out_dir);
-                s->out_dir = trial.exit.code == 0 ? strdup(trial.out) : NULL;
-            }
-            if (taken == TAKES && kind == FW_TRAIN && trial.exit.code == 0)
-                s->models[c] = fw_fs_join(trial.out, "model");
-        }
-        fw_trial_release(&trial);
+        rc = try_content(s, kind, c, o, &detail, err);
+        broken |= o->tried && o->taken == BREAKS;
+        if (o->tried && first < 0 && (o->taken == TAKES || o->taken == WAITS))
+            first = c;
     }
-    if (why.len >= 2) /* the last "; " */
-        why.p[why.len -= 2] = '\0';
-    if (rc == FW_OK && tried == 0)
+    tell(outcomes, &text);
+    bool failed = broken || first < 0;
+    if (rc == FW_OK && !text.len)
         fw_conform_add(s->out, FW_VERDICT_SKIPPED, expectations[kind].check,
                        "there is no model to read: give one with --model PATH", "");
     else if (rc == FW_OK)
-        fw_conform_add(s->out, broken || first < 0 ? FW_VERDICT_FAILED : FW_VERDICT_OK,
-                       expectations[kind].check, why.p, broken || first < 0 ? detail.p : "");
-    fw_buf_release(&why);
+        fw_conform_add(s->out, failed ? FW_VERDICT_FAILED : FW_VERDICT_OK, expectations[kind].check,
+                       text.p, failed ? detail.p : "");
+    for (int c = 0; c < FW_CONTENTS; c++)
+        fw_buf_release(&outcomes[c].why);
+    fw_buf_release(&text);
     fw_buf_release(&detail);
     *taken_first = first;
     return rc;
@@ -400,7 +450,7 @@ static int digest_data(const struct suite *s, char digests[][FW_SHA256_HEX], str
 static int prepare(struct suite *s, struct fw_err *err)
 {
     const char *tmp = getenv("TMPDIR");
-    struct fw_buf path = {0};
+    struct fw_buf path = {0}, project = {0};
     int rc = FW_OK;
     fw_buf_printf(&path, "%s/flywheel-plugin-test-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
     if (path.failed)
@@ -411,15 +461,17 @@ static int prepare(struct suite *s, struct fw_err *err)
         return rc;
     }
     s->out->folder = path.p; /* freed with the result */
-    s->project = fw_fs_join(path.p, "project");
     for (int c = 0; c < FW_CONTENTS && rc == FW_OK; c++) {
         s->data[c] = fw_fs_join(path.p, fw_content_name(c));
         rc = s->data[c] ? fw_conform_data(path.p, c, err) : fw_err_nomem(err);
     }
-    if (rc == FW_OK)
-        rc = s->project ? fw_fs_mkdirs(s->project, err) : fw_err_nomem(err);
-    if (rc == FW_OK)
-        rc = fw_conform_pool(s->project, FW_CONTENT_FEATURES, err);
+    for (int c = 0; c < FW_CONTENTS && rc == FW_OK; c++) {
+        fw_buf_clear(&project);
+        fw_buf_printf(&project, "%s/project-%s", path.p, fw_content_name(c));
+        s->projects[c] = project.failed ? NULL : strdup(project.p);
+        rc = s->projects[c] ? fw_conform_project(s->projects[c], c, err) : fw_err_nomem(err);
+    }
+    fw_buf_release(&project);
     return rc == FW_OK ? digest_data(s, s->digests, err) : rc;
 }
 
@@ -458,8 +510,8 @@ int fw_conform(const struct fw_conform_options *options, struct fw_conform *out,
     for (int c = 0; c < FW_CONTENTS; c++) {
         free(s.data[c]);
         free(s.models[c]);
+        free(s.projects[c]);
     }
-    free(s.project);
     free(s.out_dir);
     json_decref(s.params);
     fw_buf_release(&s.bad_events);

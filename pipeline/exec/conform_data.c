@@ -223,8 +223,13 @@ int fw_conform_data(const char *root, enum fw_content content, struct fw_err *er
     return rc;
 }
 
-int fw_conform_pool(const char *root, enum fw_content content, struct fw_err *err)
+int fw_conform_project(const char *root, enum fw_content content, struct fw_err *err)
 {
     struct maker m = {root, content};
-    return make_split(&m, "pool", POOL, NULL, err);
+    struct fw_buf truth = {0};
+    for (int i = 0; i < TRAIN; i++)
+        fw_buf_printf(&truth, "{\"id\":\"train-%d\",\"label\":\"%s\"}\n", i, classes[i % 2]);
+    int rc = put(root, "truth.jsonl", &truth, err);
+    fw_buf_release(&truth);
+    return rc == FW_OK ? make_split(&m, "pool", POOL, NULL, err) : rc;
 }

@@ -18,8 +18,9 @@ extern const struct fw_task_info fw_conform_task;
  * GUIDELINES.md and history.jsonl. Two labels of train are wrong, and the analysis suspects them.
  */
 int fw_conform_data(const char *root, enum fw_content content, struct fw_err *err);
-/* Makes root/pool with samples.jsonl: samples that are not in the dataset. */
-int fw_conform_pool(const char *root, enum fw_content content, struct fw_err *err);
+/* Makes the folder of a project: pool/ with samples that are not in the dataset, and truth.jsonl
+ * with the true label of each sample of train. */
+int fw_conform_project(const char *root, enum fw_content content, struct fw_err *err);
 
 /* The ids of the dev split, and how many. Static. */
 const char *const *fw_conform_dev_ids(size_t *n);

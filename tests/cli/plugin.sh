@@ -42,7 +42,7 @@ for kind in train error-analysis targeted-collection augment relabel drift custo
         [ $lang != c ] || expect 0 make -s -C plugins/$kind-c
         expect 0 "$flywheel" plugin test "$kind-$lang"
         says "makes"
-        says "(features; text; images)"
+        says "(features, text, images)"
     done
 done
 
@@ -204,7 +204,7 @@ run() {
     echo >>"$FLYWHEEL_IN_DATASET/notes.txt"
 }
 END
-hostile waits "" "waits for people: 3 labels are missing" <<'END'
+hostile waits "" "(features, text, images waiting for people: 3 labels are missing)" <<'END'
 d='"kind": "relabel"'
 run() {
     [ -r "$FLYWHEEL_IN_ANALYSIS" ] || { echo "no analysis"; exit 1; }
@@ -236,8 +236,7 @@ END
 hostile evaluates-alone "" "there is no model to read" <<'END'
 d='"kind": "evaluate"'
 END
-echo model >model
-hostile fussy "" "(features; not text (text is not for me); not images (text is not for me))" <<'END'
+hostile fussy "" "(features; not text, images (text is not for me))" <<'END'
 d='"kind": "train"'
 run() {
     [ -r "$FLYWHEEL_IN_DATASET/samples.jsonl" ] || { echo "no dataset"; exit 1; }
@@ -245,8 +244,7 @@ run() {
     echo model >"$FLYWHEEL_OUT_MODEL"
 }
 END
-says "(features; not text"
-
+echo model >model
 # A model can be given to a plugin that only evaluates, and the folder can be kept.
 cat >plugins/evaluates-alone <<'END'
 #!/bin/sh
@@ -258,7 +256,7 @@ describe) echo '{"protocol": 1, "name": "e", "version": "1", "kind": "evaluate"}
 esac
 END
 expect 0 env TMPDIR="$work" "$flywheel" plugin test evaluates-alone --model model --keep
-says "evaluate predicts every sample (features; text; images)"
+says "evaluate predicts every sample (features, text, images)"
 kept=$(sed -n 's/^everything stands in //p' out)
 [ -f "$kept/run-1-evaluate-features/request.json" ] || fail "--keep did not keep the folder"
 expect 0 env TMPDIR="$work" "$flywheel" plugin test evaluates-alone --model model
@@ -271,6 +269,7 @@ for plugin in linear analyse pool augment oracle inbox; do
     cp out list
     case $plugin in
     pool) expect 0 "$flywheel" plugin test $plugin --with path=pool ;;
+    oracle) expect 0 "$flywheel" plugin test $plugin --with truth=truth.jsonl ;;
     *) expect 0 "$flywheel" plugin test $plugin ;;
     esac
     cp list out
