@@ -94,8 +94,7 @@ static int read_changes(struct job *j, struct fw_err *err)
             add_change(j, safe[i]);
         return FW_OK;
     }
-    json_array_foreach(list, i, v)
-    {
+    json_array_foreach (list, i, v) {
         const char *name = json_string_value(v);
         if (!name || !add_change(j, name)) {
             fw_err_set(err, FW_EINVAL, "unknown transform '%s'", name ? name : "(not a text)");
@@ -113,8 +112,7 @@ static int read_suspects(struct job *j, const json_t *analysis, struct fw_err *e
     size_t i;
     int rc = FW_OK;
 
-    json_array_foreach(json_object_get(analysis, "suspects"), i, entry)
-    {
+    json_array_foreach (json_object_get(analysis, "suspects"), i, entry) {
         const char *id = json_string_value(json_object_get(entry, "id"));
         if (rc == FW_OK && id)
             rc = fw_known_add(j->suspects, id, NULL, err);
@@ -225,7 +223,7 @@ static int open_parent(struct job *j, const struct fw_sample *s, struct fw_image
     int rc = fw_image_read_file(j->ds->root, s->file_name, &bytes, &why);
 
     if (rc == FW_OK)
-        rc = fw_image_decode(bytes.p ? bytes.p : "", bytes.len, 0, im, &why);
+        rc = fw_image_decode(bytes.p ? bytes.p : "", bytes.len, im, &why);
     fw_buf_release(&bytes);
     if (rc == FW_ENOMEM) {
         if (err)

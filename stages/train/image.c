@@ -7,10 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STBI_ONLY_JPEG
-#define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
-#define STBI_ONLY_PNM
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
@@ -19,48 +16,63 @@
 #include <stb/stb_image_write.h>
 
 #include "pipeline/base/fs.h"
+#include "stages/train/codec.h"
 
 /* The densest format read here is a one-bit PNG of one colour: deflate cannot pack more than 1032
  * to one, so no byte stands for more than 8 × 1032 pixels. A header that claims more is a lie that
  * would only make us allocate. */
 enum { PIXELS_PER_BYTE = 8 * 1032 };
 
-static int check_header(const void *bytes, size_t n, struct fw_err *err)
+int fw_image_check_size(long long w, long long h, size_t n, struct fw_err *err)
+{
+    if (w < 1 || h < 1)
+        return fw_err_set(err, FW_EINVAL, "the image has no pixels (%lld × %lld)", w, h);
+    if (w > FW_IMAGE_MAX_SIDE || h > FW_IMAGE_MAX_SIDE || w * h > FW_IMAGE_MAX_PIXELS)
+        return fw_err_set(err, FW_EINVAL,
+                          "the image is too large (%lld × %lld); the limit is %d a side and %d "
+                          "pixels",
+                          w, h, FW_IMAGE_MAX_SIDE, FW_IMAGE_MAX_PIXELS);
+    if ((size_t)(w * h) / PIXELS_PER_BYTE > n)
+        return fw_err_set(err, FW_EINVAL,
+                          "the header says %lld × %lld, more than %zu bytes can hold", w, h, n);
+    return FW_OK;
+}
+
+static int bmp_decode(const void *bytes, size_t n, struct fw_image *out, struct fw_err *err)
 {
     int w = 0, h = 0, channels = 0;
 
+    if (!stbi_info_from_memory(bytes, (int)n, &w, &h, &channels))
+        return fw_err_set(err, FW_EINVAL, "not a readable image (not JPEG, PNG, BMP, PGM or PPM)");
+    int rc = fw_image_check_size(w, h, n, err);
+    if (rc != FW_OK)
+        return rc;
+    unsigned char *px = stbi_load_from_memory(bytes, (int)n, &w, &h, &channels, 0);
+    if (!px)
+        return fw_err_set(err, FW_EINVAL, "not a readable image (%s)", stbi_failure_reason());
+    *out = (struct fw_image){.w = w, .h = h, .channels = channels, .px = px};
+    return FW_OK;
+}
+
+static int decode(const void *bytes, size_t n, bool gray, struct fw_image *out, struct fw_err *err)
+{
     if (n == 0)
         return fw_err_set(err, FW_EINVAL, "the file is empty");
     if (n > FW_IMAGE_MAX_BYTES)
         return fw_err_set(err, FW_EINVAL, "the file has %zu bytes; at most %u are read as an image",
                           n, FW_IMAGE_MAX_BYTES);
-    if (!stbi_info_from_memory(bytes, (int)n, &w, &h, &channels))
-        return fw_err_set(err, FW_EINVAL, "not a readable image (%s)", stbi_failure_reason());
-    if (w < 1 || h < 1)
-        return fw_err_set(err, FW_EINVAL, "the image has no pixels (%d × %d)", w, h);
-    if (w > FW_IMAGE_MAX_SIDE || h > FW_IMAGE_MAX_SIDE || (size_t)w * h > FW_IMAGE_MAX_PIXELS)
-        return fw_err_set(err, FW_EINVAL,
-                          "the image is too large (%d × %d); the limit is %d a side and %d pixels",
-                          w, h, FW_IMAGE_MAX_SIDE, FW_IMAGE_MAX_PIXELS);
-    if ((size_t)w * h / PIXELS_PER_BYTE > n)
-        return fw_err_set(err, FW_EINVAL, "the header says %d × %d, more than %zu bytes can hold",
-                          w, h, n);
-    return FW_OK;
+    if (fw_is_jpeg(bytes, n))
+        return fw_jpeg_decode(bytes, n, gray, out, err);
+    if (fw_is_png(bytes, n))
+        return fw_png_decode(bytes, n, out, err);
+    if (fw_is_pnm(bytes, n))
+        return fw_pnm_decode(bytes, n, out, err);
+    return bmp_decode(bytes, n, out, err);
 }
 
-int fw_image_decode(const void *bytes, size_t n, int channels, struct fw_image *out,
-                    struct fw_err *err)
+int fw_image_decode(const void *bytes, size_t n, struct fw_image *out, struct fw_err *err)
 {
-    int rc = check_header(bytes, n, err);
-    if (rc != FW_OK)
-        return rc;
-
-    int w = 0, h = 0, own = 0;
-    unsigned char *px = stbi_load_from_memory(bytes, (int)n, &w, &h, &own, channels);
-    if (!px)
-        return fw_err_set(err, FW_EINVAL, "not a readable image (%s)", stbi_failure_reason());
-    *out = (struct fw_image){.w = w, .h = h, .channels = channels ? channels : own, .px = px};
-    return FW_OK;
+    return decode(bytes, n, false, out, err);
 }
 
 void fw_image_release(struct fw_image *im)
@@ -169,7 +181,7 @@ int fw_image_load(const void *bytes, size_t n, int want_w, int want_h, float **g
 
     if (want_w < 1 || want_h < 1 || want_w > FW_IMAGE_MAX_SIDE || want_h > FW_IMAGE_MAX_SIDE)
         return fw_err_set(err, FW_EINVAL, "cannot make an image of %d × %d pixels", want_w, want_h);
-    rc = fw_image_decode(bytes, n, 1, &im, err);
+    rc = decode(bytes, n, true, &im, err);
     if (rc != FW_OK)
         return rc;
     out = malloc((size_t)want_w * want_h * sizeof *out);

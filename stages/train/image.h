@@ -1,5 +1,6 @@
 /*
- * Small images: decoding (JPEG, PNG, BMP, PGM and PPM by stb_image), grey floats of a wanted size,
+ * Small images: decoding (JPEG by libjpeg-turbo, PNG by libpng, PGM, PPM, and BMP
+ * by stb_image), grey floats of a wanted size,
  * and PNG encoding. Pure functions of bytes; any thread. Errors carry no place: the caller knows
  * the file and adds it with fw_err_at().
  */
@@ -21,11 +22,9 @@ struct fw_image {
     unsigned char *px;  /* h × w × channels, row-major, malloc'd */
 };
 
-/* Decodes n bytes; channels 0 keeps the file's own, else converts to 1..4. FW_EINVAL when the bytes
- * are no image, are cut short in a way the decoder sees, or have a side outside
- * 1..FW_IMAGE_MAX_SIDE. */
-int fw_image_decode(const void *bytes, size_t n, int channels, struct fw_image *out,
-                    struct fw_err *err);
+/* Decodes n bytes with the channels of the file. FW_EINVAL when they are no image, are cut short, or
+ * have a side outside 1..FW_IMAGE_MAX_SIDE. */
+int fw_image_decode(const void *bytes, size_t n, struct fw_image *out, struct fw_err *err);
 /* want_h × want_w luminances in 0..1, row-major, malloc'd; averaged over the area when made
  * smaller, interpolated when made larger. want_w and want_h in 1..FW_IMAGE_MAX_SIDE. */
 int fw_image_load(const void *bytes, size_t n, int want_w, int want_h, float **gray,
