@@ -194,9 +194,9 @@ static void on_event(void *ctx, const json_t *e)
             print_interval("  score ", json_object_get(e, "score"), 1, "");
             fputc('\n', stderr);
         } else if (!strcmp(type, "proposed"))
-     on_proposed(e);
- else if (!strcmp(type, "gate"))
-     on_gate(p, e);
+            on_proposed(e);
+        else if (!strcmp(type, "gate"))
+            on_gate(p, e);
         else if (!strcmp(type, "stop"))
             fprintf(stderr, "stopped: %s\n", text(e, "text"));
     }
