@@ -183,7 +183,8 @@ static void put_facts(struct fw_page *p)
     put_score_fact(p, "Before", fw_page_get(p->first, "score"));
     if (p->best != p->first)
         put_score_fact(p, "After", fw_page_get(p->best, "score"));
-    put_score_fact(p, "Sealed test, after", fw_page_get(fw_page_get(p->rec, "test"), "champion"));
+    put_score_fact(p, "Sealed test, after",
+                   fw_page_score(fw_page_get(fw_page_get(p->rec, "test"), "champion")));
     if (p->first)
         put_fix_fact(p);
     const json_t *labels = fw_page_get(fw_page_get(p->rec, "budget"), "labels");

@@ -37,9 +37,7 @@ static size_t sum_times(struct fw_page *p, struct stage_time *t)
     json_array_foreach (p->iterations, i, it) {
         json_array_foreach (fw_page_get(it, "stages"), j, s) {
             const char *stage = fw_page_str(s, "stage"), *state = fw_page_str(s, "state");
-            if (!stage)
-                stage = fw_page_str(s, "node");
-            if (!stage)
+            if (!stage || !*stage) /* the engine's own joins of seeds and folds */
                 continue;
             for (k = 0; k < n && strcmp(t[k].stage, stage); k++)
                 ;

@@ -33,6 +33,12 @@ const json_t *fw_page_get(const json_t *o, const char *key)
     return json_is_null(v) ? NULL : v;
 }
 
+const json_t *fw_page_score(const json_t *entry)
+{
+    const json_t *score = fw_page_get(entry, "score");
+    return score ? score : entry;
+}
+
 bool fw_page_true(const json_t *o, const char *key)
 {
     return json_is_true(json_object_get(o, key));

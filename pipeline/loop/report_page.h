@@ -40,6 +40,8 @@ double fw_page_num(const json_t *o, const char *key);
 /* NULL when absent or not a string. Borrowed. */
 const char *fw_page_str(const json_t *o, const char *key);
 const json_t *fw_page_get(const json_t *o, const char *key); /* NULL also for JSON null */
+/* The score of a sealed test entry: its "score", or the entry itself. NULL when there is none. */
+const json_t *fw_page_score(const json_t *entry);
 bool fw_page_true(const json_t *o, const char *key);
 /* The number, or 0 when absent. */
 double fw_page_count(const json_t *o, const char *key);

@@ -27,7 +27,7 @@ static const json_t *analysis_after(struct fw_page *p)
     return a;
 }
 
-static void put_slice(struct fw_page *p, const json_t *s)
+static void put_slice(struct fw_page *p, const json_t *s, double from)
 {
     double metric = fw_page_num(s, "metric");
     const char *klass = fw_page_str(s, "class");
@@ -35,14 +35,28 @@ static void put_slice(struct fw_page *p, const json_t *s)
                 klass ? klass : fw_page_str(s, "slice"), fw_page_num(s, "share"),
                 fw_page_num(s, "n"));
     fw_page_say(p, "<td class=\"n\"><b>%p</b></td><td>", metric);
-    fw_page_bar(p, metric, fw_page_num(s, "low"), fw_page_num(s, "high"), 0, 1, "up");
+    fw_page_bar(p, metric, fw_page_num(s, "low"), fw_page_num(s, "high"), from, 1, "up");
     fw_page_say(p, "</td><td class=\"n\">%p</td><td class=\"n\">%p</td>",
                 fw_page_num(s, "human_level"), fw_page_num(s, "gap"));
     fw_page_say(p, "<td class=\"n\">%u</td><td class=\"n\"><b>%u</b></td></tr>\n",
                 fw_page_num(s, "worth"), fw_page_num(s, "priority"));
 }
 
-static void put_priorities(struct fw_page *p, const json_t *analysis, const char *caption)
+/* Where the bars begin: the same for both tables, so that they can be compared. */
+static double lowest(const json_t *analysis, double from)
+{
+    size_t i;
+    const json_t *s;
+    json_array_foreach (fw_page_get(analysis, "slices"), i, s) {
+        double low = fw_page_num(s, "low");
+        if (low >= 0 && low < from)
+            from = floor(low * 10) / 10;
+    }
+    return from;
+}
+
+static void put_priorities(struct fw_page *p, const json_t *analysis, double from,
+                           const char *caption)
 {
     const json_t *slices = fw_page_get(analysis, "slices"), *s;
     size_t i, n = json_array_size(slices);
@@ -59,7 +73,7 @@ static void put_priorities(struct fw_page *p, const json_t *analysis, const char
     json_array_foreach (slices, i, s) {
         if (i == MOST_SLICES)
             break;
-        put_slice(p, s);
+        put_slice(p, s, from);
     }
     fw_page_table_end(p);
     if (n > MOST_SLICES)
@@ -79,9 +93,10 @@ void fw_report_priorities(struct fw_page *p)
     }
     fw_page_say(p, "<p>Worth is what closing the gap to human level would add to the whole: gap × "
                    "share. Priority weighs it by importance and by how easy the fix is.</p>\n");
-    put_priorities(p, before, "Before: the baseline");
+    double from = lowest(before, lowest(after, 0.9));
+    put_priorities(p, before, from, "Before: the baseline");
     if (after != before)
-        put_priorities(p, after, "After: the champion");
+        put_priorities(p, after, from, "After: the champion");
     json_array_foreach (fw_page_get(after, "notes"), i, note) {
         if (json_is_string(note))
             fw_page_say(p, "<p class=\"soft\">%s</p>\n", json_string_value(note));
@@ -315,14 +330,15 @@ void fw_report_test(struct fw_page *p)
     fw_page_say(p, "<p>No stage saw the test split during the run; it was scored once, after the "
                    "stop. ");
     fw_page_metric_name(p, p->metric, true);
+    const json_t *was = fw_page_score(before), *is = fw_page_score(after);
     if (before) {
-        fw_page_say(p, ": baseline <b>%v</b> (", fw_page_num(before, "value"));
-        fw_page_interval(p, fw_page_num(before, "low"), fw_page_num(before, "high"));
-        fw_page_say(p, "), champion <b>%v</b> (", fw_page_num(after, "value"));
+        fw_page_say(p, ": baseline <b>%v</b> (", fw_page_num(was, "value"));
+        fw_page_interval(p, fw_page_num(was, "low"), fw_page_num(was, "high"));
+        fw_page_say(p, "), champion <b>%v</b> (", fw_page_num(is, "value"));
     } else {
-        fw_page_say(p, " of the champion: <b>%v</b> (", fw_page_num(after, "value"));
+        fw_page_say(p, " of the champion: <b>%v</b> (", fw_page_num(is, "value"));
     }
-    fw_page_interval(p, fw_page_num(after, "low"), fw_page_num(after, "high"));
+    fw_page_interval(p, fw_page_num(is, "low"), fw_page_num(is, "high"));
     fw_page_say(p, ").</p>\n");
     if (json_array_size(fw_page_get(after, "per_class")))
         fw_report_class_table(p, fw_page_get(before, "per_class"), fw_page_get(after, "per_class"),

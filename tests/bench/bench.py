@@ -79,6 +79,11 @@ def asked(iteration):
     return sum(f.get(k) or 0 for f in iteration["fixes"] for k in ("relabel", "confirm", "remove"))
 
 
+def score(entry):
+    """The metric's value of an iteration or of an entry of the sealed test."""
+    return entry.get("score", entry)["value"]
+
+
 def mean(values):
     values = [v for v in values if v is not None]
     return statistics.fmean(values) if values else None

@@ -30,7 +30,7 @@ def clean_accuracy(work, noisy):
     samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
     (clean / "flywheel.yaml").write_text(bench.baseline_only((noisy / "flywheel.yaml").read_text()))
     record = bench.run(clean)
-    return record["iterations"][0]["score"]["value"], record["test"]["champion"]["value"]
+    return record["iterations"][0]["score"]["value"], bench.score(record["test"]["champion"])
 
 
 def curve(record, wrong, clean):
@@ -61,7 +61,7 @@ def main():
                 record = bench.run(home / order, f"stages.relabel.with.order={order}",
                                    f"stages.relabel.with.seed={seed}")
                 test = record["test"]
-                before, after = test["baseline"]["value"], test["champion"]["value"]
+                before, after = bench.score(test["baseline"]), bench.score(test["champion"])
                 results[order].append({
                     "curve": curve(record, wrong, clean_dev),
                     "dev": (record["iterations"][0]["score"]["value"],

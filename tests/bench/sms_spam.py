@@ -98,8 +98,8 @@ def main():
                 rows.append([seed, number, bench.percent(accuracy), f"{spam:.3f}", word])
             test = record["test"]
             rows.append([seed, "test", bench.percent(test["champion"]["metrics"]["accuracy"]),
-                         f"{test['champion']['value']:.3f}",
-                         f"baseline {test['baseline']['value']:.3f}"])
+                         f"{bench.score(test['champion']):.3f}",
+                         f"baseline {bench.score(test['baseline']):.3f}"])
         print(f"\n### SMS spam: the shipped example, {bench.SEEDS} seeds\n")
         bench.table(["seed", "iteration", "accuracy", "F1 of spam", "verdict"], rows)
 

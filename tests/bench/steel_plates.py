@@ -21,7 +21,7 @@ def full_data(work, project):
     shutil.copytree(project / "all", full / "data")
     (full / "flywheel.yaml").write_text(bench.baseline_only((project / "flywheel.yaml").read_text()))
     record = bench.run(full)
-    return record["iterations"][0]["score"]["value"], record["test"]["champion"]["value"]
+    return record["iterations"][0]["score"]["value"], bench.score(record["test"]["champion"])
 
 
 def curve(record, pool):
@@ -50,7 +50,7 @@ def main():
             for arm, sets in arms.items():
                 record = bench.run(home / arm, *sets)
                 curves[arm].append(curve(record, pool))
-                tests[arm].append(record["test"]["champion"]["value"])
+                tests[arm].append(bench.score(record["test"]["champion"]))
                 print(f"  seed {seed}, {arm}: " + " ".join(f"{x:.2f}:{y:.3f}"
                                                            for x, y in curves[arm][-1])
                       + f", full {goals[-1][0]:.3f}", file=sys.stderr)
