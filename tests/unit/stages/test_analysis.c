@@ -77,8 +77,7 @@ static const json_t *slice_of(const json_t *root, const char *text)
 {
     const json_t *list = json_object_get(root, "slices"), *v;
     size_t i;
-    json_array_foreach(list, i, v)
-    {
+    json_array_foreach (list, i, v) {
         if (!strcmp(json_string_value(json_object_get(v, "slice")), text))
             return v;
     }
@@ -97,8 +96,7 @@ static bool notes_say(const json_t *root, const char *what)
 {
     const json_t *list = json_object_get(root, "notes"), *v;
     size_t i;
-    json_array_foreach(list, i, v)
-    {
+    json_array_foreach (list, i, v) {
         if (strstr(json_string_value(v), what))
             return true;
     }
@@ -110,7 +108,8 @@ static bool notes_say(const json_t *root, const char *what)
 static void test_slices_and_priority(void **state)
 {
     (void)state;
-    const char *const slices[] = {"shift", "w >= 8", "shift", "class", "class == 'a'", "colour"};
+    const char *const slices[] = {"shift",        "w >= 8", "shift",         "class",
+                                  "class == 'a'", "colour", "shift == 'day'"};
     json_t *human = json_pack("{s:f,s:f}", "default", 0.95, "a", 0.9);
     json_t *importance = json_pack("{s:f}", "w >= 8", 3.0), *ease = json_pack("{s:f}", "b", 0.5);
     struct fw_analysis_input in = {.task = &classes,
@@ -118,7 +117,7 @@ static void test_slices_and_priority(void **state)
                                    .human_level = human,
                                    .importance = importance,
                                    .ease = ease,
-                                   .n_slices = 6,
+                                   .n_slices = 7,
                                    .slices = slices};
     make_data();
     json_t *root = analyse(&in, NULL);
@@ -142,14 +141,14 @@ static void test_slices_and_priority(void **state)
     assert_true(json_is_null(json_object_get(night, "class")));
     NEAR(num(night, "n"), 5);
     NEAR(num(night, "train_n"), 2);
+    NEAR(num(slice_of(root, "shift == 'day'"), "n"), 5); /* declared, and a value of shift */
     NEAR(num(wide, "n"), 2);
     NEAR(num(wide, "importance"), 3);
     NEAR(num(wide, "priority"), 3 * 0.2 * 0.45);
     double last = INFINITY;
     const json_t *v;
     size_t i;
-    json_array_foreach(json_object_get(root, "slices"), i, v)
-    {
+    json_array_foreach (json_object_get(root, "slices"), i, v) {
         assert_true(num(v, "priority") <= last);
         last = num(v, "priority");
     }

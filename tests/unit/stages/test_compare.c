@@ -176,6 +176,36 @@ static void test_interval_of_one(void **state)
     assert_true(high - low < 2.1 * half && high - low > 1.6 * half);
 }
 
+/* A model that is always wrong, in frequent and in rare ways, has no hit in any resample. */
+static void test_resamples_have_the_size_of_the_data(void **state)
+{
+    (void)state;
+    static int zero[N], wrong[N];
+    const int *const one[] = {wrong};
+    for (int i = 0; i < N; i++)
+        wrong[i] = i < N / 2 ? 1 : i < N - 60 ? 2 : 3 + i % 40;
+    struct fw_truth t = {N, 50, zero, NULL};
+    struct fw_scored model = {1, one, NULL, NULL};
+    struct fw_metric m = {FW_MACRO_F1, -1};
+    double value, low, high;
+    assert_int_equal(fw_score_interval(&m, &t, &model, 500, 1, 1, &value, &low, &high, NULL),
+                     FW_OK);
+    assert_true(value == 0 && low == 0 && high == 0);
+}
+
+static void test_class_without_samples(void **state)
+{
+    (void)state;
+    make();
+    struct fw_scored before = {S, p_before, NULL, NULL}, after = {S, p_after, NULL, NULL};
+    struct fw_truth t = {N, K, truth, NULL}, more = {N, K + 3, truth, NULL};
+    struct fw_metric m = {FW_BALANCED_ACCURACY, -1};
+    struct fw_comparison a, b;
+    assert_int_equal(fw_compare(&m, &t, &before, &after, 500, .95, 3, &a, NULL), FW_OK);
+    assert_int_equal(fw_compare(&m, &more, &before, &after, 500, .95, 3, &b, NULL), FW_OK);
+    assert_memory_equal(&a, &b, sizeof a);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -244,6 +274,8 @@ int main(void)
         cmocka_unit_test(test_same_models_gain_nothing),
         cmocka_unit_test(test_seed_and_direction),
         cmocka_unit_test(test_interval_of_one),
+        cmocka_unit_test(test_resamples_have_the_size_of_the_data),
+        cmocka_unit_test(test_class_without_samples),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_binomial),
     };
