@@ -80,7 +80,7 @@ int fw_phash_compute(const void *bytes, size_t n, struct fw_phash *out, struct f
     struct fw_image im = {0};
     float cells[9 * 8], thumb[CELLS];
     *out = (struct fw_phash){0};
-    int rc = fw_image_decode(bytes, n, 1, &im, err);
+    int rc = fw_image_decode(bytes, n, &im, err);
     if (rc == FW_OK)
         rc = fw_image_gray(&im, 9, 8, cells, err);
     if (rc == FW_OK)

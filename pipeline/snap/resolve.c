@@ -17,11 +17,48 @@ static bool is_snapshot(struct fw_repo *r, const git_oid *commit)
     return fw_tree_entry(r, &tree, "dataset.json", GIT_OBJECT_BLOB, &meta, NULL) == FW_OK;
 }
 
-/* A revision to the commit it leads to; GIT_* code. */
-static int peel(struct fw_repo *r, const char *spec, git_oid *out)
+/* What a name without a suffix means to git: a ref by the usual rules, or a full or short id. Fills
+ * spec with what git_revparse_single() finds at once: left to look for the name itself, libgit2 1.5
+ * ends in a match of "git describe" that loses memory whenever there is none. GIT_* code. */
+static int find_base(struct fw_repo *r, const char *base, size_t n, struct fw_buf *spec)
 {
+    static const char *const rules[] = {
+        "refs/heads/flywheel/%.*s", "%.*s", "refs/%.*s", "refs/tags/%.*s", "refs/heads/%.*s",
+        "refs/remotes/%.*s"};
+    git_oid id;
+    git_object *o = NULL;
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        fw_buf_clear(spec);
+        fw_buf_printf(spec, rules[i], (int)n, base);
+        if (!spec->failed && !strncmp(spec->p, "refs/", 5) &&
+            git_reference_name_to_id(&id, r->git, spec->p) == 0)
+            return 0;
+    }
+    if (n < 4 || n > FW_OID_HEX - 1 || strspn(base, "0123456789abcdefABCDEF") < n ||
+        git_oid_fromstrn(&id, base, n) != 0)
+        return GIT_ENOTFOUND;
+    int rc = git_object_lookup_prefix(&o, r->git, &id, n, GIT_OBJECT_ANY);
+    if (rc != 0)
+        return rc;
+    char hex[FW_OID_HEX];
+    fw_oid_hex(git_object_id(o), hex);
+    git_object_free(o);
+    fw_buf_clear(spec);
+    fw_buf_puts(spec, hex);
+    return spec->failed ? GIT_ERROR : 0;
+}
+
+/* A revision (a name, then any of ~1 ^2 @{3}) to the commit it leads to; GIT_* code. */
+static int peel(struct fw_repo *r, const char *text, git_oid *out)
+{
+    struct fw_buf spec = {0};
     git_object *o = NULL, *commit = NULL;
-    int rc = git_revparse_single(&o, r->git, spec);
+    size_t n = strcspn(text, "~^:@");
+    int rc = find_base(r, text, n, &spec);
+    if (rc == 0) {
+        fw_buf_puts(&spec, text + n);
+        rc = spec.failed ? GIT_ERROR : git_revparse_single(&o, r->git, spec.p);
+    }
     if (rc == 0)
         rc = git_object_peel(&commit, o, GIT_OBJECT_COMMIT);
     if (rc == 0)
@@ -30,6 +67,7 @@ static int peel(struct fw_repo *r, const char *spec, git_oid *out)
         git_object_free(o);
     if (commit)
         git_object_free(commit);
+    fw_buf_release(&spec);
     return rc;
 }
 
@@ -142,24 +180,16 @@ static int from_record(struct fw_repo *r, const char *id, git_oid *out)
     return rc;
 }
 
-/* Revisions, nearest meaning first: of this dataset's branch, another dataset's branch, anything
- * git knows. */
 static int as_revision(struct fw_repo *r, const char *ref, const char *text, git_oid *out,
                        struct fw_err *err)
 {
     struct fw_buf spec = {0};
-    int grc = GIT_ENOTFOUND;
     bool head = !strncmp(text, "HEAD", 4) && (!text[4] || strchr("~^@", text[4]));
-    if (head || (*text && strchr("~^", *text))) { /* "~1" is short for HEAD~1 */
+    if (head || (*text && strchr("~^", *text))) /* "~1" is short for HEAD~1 */
         fw_buf_printf(&spec, "%s%s", ref, head ? text + 4 : text);
-        grc = spec.failed ? GIT_ERROR : peel(r, spec.p, out);
-    } else {
-        bool ours = !strncmp(text, "flywheel/", 9);
-        fw_buf_printf(&spec, "refs/heads/%s%s", ours ? "" : "flywheel/", text);
-        grc = spec.failed ? GIT_ERROR : peel(r, spec.p, out);
-        if (grc != 0 && *text)
-            grc = peel(r, text, out);
-    }
+    else
+        fw_buf_puts(&spec, text);
+    int grc = spec.failed ? GIT_ERROR : peel(r, spec.p, out);
     fw_buf_release(&spec);
     git_error_clear();
     if (grc == GIT_EAMBIGUOUS) {
