@@ -90,7 +90,7 @@ static int apply_part(struct fw_applying *a, struct patch_files *files,
         [FW_OP_CONFIRM] = &counts->confirm,
         [FW_OP_GUIDELINE] = &counts->guideline,
     };
-    struct patch_file *file;
+    struct patch_file *file = NULL;
     int rc = file_for(files, a->part, &file, err);
     for (size_t i = 0; i < a->part->patch->n && rc == FW_OK; i++) {
         const struct fw_fix *fix = &a->part->patch->fixes[i];

@@ -20,6 +20,7 @@
     X(git_libgit2_version)                                                                         \
     X(git_error_last)                                                                              \
     X(git_error_clear)                                                                             \
+    X(git_repository_init_ext)                                                                     \
     X(git_repository_open_ext)                                                                     \
     X(git_repository_free)                                                                         \
     X(git_repository_is_bare)                                                                      \
@@ -64,6 +65,7 @@
     X(git_reference_free)                                                                          \
     X(git_branch_is_checked_out)                                                                   \
     X(git_revparse_single)                                                                         \
+    X(git_object_lookup_prefix)                                                                    \
     X(git_object_peel)                                                                             \
     X(git_object_id)                                                                               \
     X(git_object_free)                                                                             \
@@ -77,6 +79,7 @@
     X(git_message_trailers)                                                                        \
     X(git_message_trailer_array_free)                                                              \
     X(git_oid_fromstr)                                                                             \
+    X(git_oid_fromstrn)                                                                            \
     X(git_oid_tostr)                                                                               \
     X(git_oid_cmp)                                                                                 \
     X(git_oid_equal)
@@ -100,6 +103,7 @@ int fw_git2_load_from(const char *soname, struct fw_err *err);
 #define git_libgit2_version (fw_git2.git_libgit2_version)
 #define git_error_last (fw_git2.git_error_last)
 #define git_error_clear (fw_git2.git_error_clear)
+#define git_repository_init_ext (fw_git2.git_repository_init_ext)
 #define git_repository_open_ext (fw_git2.git_repository_open_ext)
 #define git_repository_free (fw_git2.git_repository_free)
 #define git_repository_is_bare (fw_git2.git_repository_is_bare)
@@ -144,6 +148,7 @@ int fw_git2_load_from(const char *soname, struct fw_err *err);
 #define git_reference_free (fw_git2.git_reference_free)
 #define git_branch_is_checked_out (fw_git2.git_branch_is_checked_out)
 #define git_revparse_single (fw_git2.git_revparse_single)
+#define git_object_lookup_prefix (fw_git2.git_object_lookup_prefix)
 #define git_object_peel (fw_git2.git_object_peel)
 #define git_object_id (fw_git2.git_object_id)
 #define git_object_free (fw_git2.git_object_free)
@@ -157,6 +162,7 @@ int fw_git2_load_from(const char *soname, struct fw_err *err);
 #define git_message_trailers (fw_git2.git_message_trailers)
 #define git_message_trailer_array_free (fw_git2.git_message_trailer_array_free)
 #define git_oid_fromstr (fw_git2.git_oid_fromstr)
+#define git_oid_fromstrn (fw_git2.git_oid_fromstrn)
 #define git_oid_tostr (fw_git2.git_oid_tostr)
 #define git_oid_cmp (fw_git2.git_oid_cmp)
 #define git_oid_equal (fw_git2.git_oid_equal)
