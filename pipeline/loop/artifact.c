@@ -124,8 +124,12 @@ int fw_artifacts_get(struct fw_artifacts *a, const struct fw_job *job, const cha
     bool is_prior = !strncmp(ref, "prior:", 6);
     struct fw_buf key = {0};
     /* What the name depends on beside itself: the snapshot, and the job for files it brings. */
-    fw_buf_printf(&key, "%s|%s|%s|%s|%p", ref, job->snapshot, job->history ? job->history : "",
-                  job->test_dir ? job->test_dir : "", is_prior ? (const void *)job->prior : NULL);
+    if (!strncmp(ref, "file:", 5))
+        fw_buf_puts(&key, ref);
+    else
+        fw_buf_printf(&key, "%s|%s|%s|%s|%p", ref, job->snapshot, job->history ? job->history : "",
+                      job->test_dir ? job->test_dir : "",
+                      is_prior ? (const void *)job->prior : NULL);
     if (key.failed)
         return fw_err_nomem(err);
     struct entry *e = NULL;

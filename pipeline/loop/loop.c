@@ -9,6 +9,8 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/base/fs.h"
+#include "pipeline/cache/cache.h"
+#include "pipeline/exec/exec.h"
 #include "pipeline/loop/loop_state.h"
 #include "pipeline/loop/notify.h"
 #include "pipeline/loop/record.h"
@@ -106,6 +108,10 @@ static int open_all(struct fw_loop *l, struct fw_err *err)
     int rc = fw_project_make_state(p, err);
     if (rc == FW_OK)
         rc = fw_lock_take(p->state_dir, l->o->command, l->o->wait, &l->lock, err);
+    if (rc == FW_OK) { /* what an engine that was killed left behind */
+        fw_exec_end_orphans(p->root);
+        rc = fw_cache_clean(p->state_dir, err);
+    }
     if (rc == FW_OK)
         rc = fw_repo_open(p->root, p->plan->dataset.repo, p->state_dir, &l->repo, err);
     if (rc == FW_OK && l->o->run) {
@@ -183,6 +189,17 @@ static int turns(struct fw_loop *l, struct fw_err *err)
     return fw_loop_end(l, reason, text, err);
 }
 
+/* A run that did not get as far as its header never was: nothing can be resumed. */
+static void drop_unborn(struct fw_loop *l)
+{
+    char *dir = l->run && l->journal && !fw_loop_find(l, "run", -1)
+                    ? fw_run_path(l->project->state_dir, l->run, "")
+                    : NULL;
+    if (dir)
+        fw_fs_remove(dir, NULL);
+    free(dir);
+}
+
 /* How the session ended, for status and for the next one. */
 static void record_outcome(struct fw_loop *l, int rc, const struct fw_err *err)
 {
@@ -244,6 +261,8 @@ int fw_loop_run(const struct fw_project *project, const struct fw_loop_options *
     if (rc == FW_OK)
         rc = turns(&l, err);
     record_outcome(&l, rc, err);
+    if (rc != FW_OK)
+        drop_unborn(&l);
     if (l.runner)
         outcome->signal = fw_runner_signal(l.runner);
     if (l.run && l.records)

@@ -73,6 +73,21 @@ static int put_code(json_t *model, const struct fw_plan *plan, const struct fw_s
     return FW_OK;
 }
 
+/* A parameter that names a file of the project stands for its content too. */
+static void put_file(json_t *model, const struct fw_plan *plan, const struct fw_stage *s,
+                     const char *param, const char *rel)
+{
+    const json_t *schema = json_object_get(json_object_get(s->describe, "params"), param);
+    const char *format = json_string_value(json_object_get(schema, "format"));
+    char hex[FW_SHA256_HEX];
+    if (!rel || !*rel || !format || strcmp(format, "path"))
+        return;
+    char *path = fw_fs_join(plan->root, rel);
+    if (path && fw_sha256_tree(path, hex, NULL) == FW_OK)
+        put(model, s->name, "file", param, json_string(hex));
+    free(path);
+}
+
 static int put_stage(json_t *model, const struct fw_plan *plan, const struct fw_stage *s,
                      struct fw_err *err)
 {
@@ -96,8 +111,10 @@ static int put_stage(json_t *model, const struct fw_plan *plan, const struct fw_
     }
     const char *key;
     json_t *value;
-    json_object_foreach (s->params, key, value)
+    json_object_foreach (s->params, key, value) {
         put(model, s->name, "with", key, json_incref(value));
+        put_file(model, plan, s, key, json_string_value(value));
+    }
     for (size_t i = 0; i < s->n_env; i++)
         put(model, s->name, "env", s->env[i].name, json_string(s->env[i].text));
     for (size_t i = 0; i < s->n_axes; i++) {

@@ -137,6 +137,33 @@ static int find_inputs(struct fw_runner *r, struct fw_step *t, struct fw_err *er
     return FW_OK;
 }
 
+/* Parameters that name files or folders of the project ("format": "path" in describe) stand for their
+ * content: a pool that has grown gives another result. */
+static void add_files(struct fw_runner *r, struct fw_job *job, const struct fw_node *node,
+                      json_t *recipe)
+{
+    const json_t *schema = node->stage ? json_object_get(node->stage->describe, "params") : NULL;
+    json_t *files = json_object(), *param;
+    const char *name;
+    json_object_foreach ((json_t *)schema, name, param) {
+        const char *format = json_string_value(json_object_get(param, "format"));
+        const char *path = json_string_value(json_object_get(node->stage->params, name));
+        const struct fw_artifact *a = NULL;
+        struct fw_buf ref = {0};
+        if (!format || strcmp(format, "path") || !path || !*path)
+            continue;
+        fw_buf_printf(&ref, "file:%s", path);
+        if (!ref.failed && fw_artifacts_get(r->artifacts, job, ref.p, &a, NULL) == FW_OK)
+            json_object_set_new(files, name, json_string(a->digest));
+        else /* not readable as a whole: good for this call alone; the stage itself says what is wrong */
+            json_object_set_new(files, name, json_pack("[s, i]", r->o.run, job->iteration));
+        fw_buf_release(&ref);
+    }
+    if (json_object_size(files))
+        json_object_set(recipe, "files", files);
+    json_decref(files);
+}
+
 int fw_runner_look_up(struct fw_runner *r, struct fw_job *job, const struct fw_node *node,
                       struct fw_step **out, bool *hit, struct fw_err *err)
 {
@@ -150,6 +177,8 @@ int fw_runner_look_up(struct fw_runner *r, struct fw_job *job, const struct fw_n
         rc = err->code;
     if (rc == FW_OK)
         rc = fw_recipe_make(r->o.project, r->o.run, job, node, digest, t->in, &t->recipe, err);
+    if (rc == FW_OK)
+        add_files(r, job, node, t->recipe);
     if (rc == FW_OK)
         rc = fw_cache_key(t->recipe, t->key, err);
     if (rc == FW_OK) {

@@ -9,7 +9,7 @@
 /* The first field of the recipe that differs, in words. */
 static void what_changed(const json_t *before, const json_t *now, char *out, size_t size)
 {
-    static const char *const nested[] = {"params", "inputs", "env", "code", "human_level"};
+    static const char *const nested[] = {"params", "files", "inputs", "env", "code", "human_level"};
     const char *key, *inner;
     json_t *value, *v;
     if (!before) {

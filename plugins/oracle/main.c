@@ -24,7 +24,7 @@ static const char describe[] =
     " \"inputs\": [\"analysis\", \"dataset\", \"guidelines\", \"history\", \"truth\"],\n"
     " \"outputs\": [\"patch\"],\n"
     " \"params\": {\n"
-    "  \"truth\": {\"type\": \"string\", \"default\": \"\",\n"
+    "  \"truth\": {\"type\": \"string\", \"format\": \"path\", \"default\": \"\",\n"
     "   \"description\": \"file with the true labels: JSON lines or CSV with id and label, "
     "relative "
     "to the project; or give it as the input truth\"},\n"

@@ -29,7 +29,7 @@ static const char describe[] =
     " \"inputs\": [\"analysis\", \"dataset\", \"history\"], \"outputs\": [\"patch\"],\n"
     " \"deterministic\": true, \"network\": false, \"code\": [],\n"
     " \"params\": {\n"
-    "  \"path\": {\"type\": \"string\", \"required\": true,\n"
+    "  \"path\": {\"type\": \"string\", \"format\": \"path\", \"required\": true,\n"
     "   \"description\": \"folder of the pool, with samples.jsonl and the files it names; relative "
     "to the project\"},\n"
     "  \"budget\": {\"type\": \"integer\", \"default\": 100, \"minimum\": 0, \"maximum\": "
