@@ -68,6 +68,9 @@ struct fw_analysis_input {
  * suspect is a train sample whose out-of-fold residual lies beyond 3.5 robust standard deviations
  * (median absolute deviation: Iglewicz and Hoaglin 1993); label and suggestion are numbers as text.
  *
+ * Noise is what confident learning estimates for the labels that nobody has looked at (`not_asked`
+ * counts as right); rates are of all labels.
+ *
  * Coverage lists a slice when its train share lies below the Wilson 95 % interval of its dev share
  * (`missing`: how many more train samples would bring it to the dev share), and a class with less
  * than a quarter of an equal share of the train split (`missing`: up to half an equal share).

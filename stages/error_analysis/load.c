@@ -101,8 +101,7 @@ static int check_list(const char *path, const json_t *root, const char *key,
     size_t i;
     if (!json_is_array(list))
         return fw_err_set(err, FW_EINVAL, "%s: '%s' is missing or not a list", path, key);
-    json_array_foreach(list, i, v)
-    {
+    json_array_foreach (list, i, v) {
         char where[64];
         snprintf(where, sizeof where, "%s[%zu]", key, i);
         if (needs && check_fields(path, where, v, needs, err) != FW_OK)
@@ -124,8 +123,7 @@ static int check_noise(const char *path, const json_t *root, struct fw_err *err)
     const json_t *list = json_object_get(noise, "by_class");
     if (!json_is_array(list))
         return fw_err_set(err, FW_EINVAL, "%s: 'noise.by_class' is missing or not a list", path);
-    json_array_foreach(list, i, v)
-    {
+    json_array_foreach (list, i, v) {
         if (check_fields(path, "noise.by_class", v, class_noise_fields, err) != FW_OK)
             return FW_EINVAL;
     }

@@ -73,44 +73,60 @@ static void release(struct judged *j)
     free(j->found);
 }
 
+static bool was_asked(const struct fw_analysis_input *in, const struct fw_sample *s)
+{
+    return in->not_asked && fw_ids_find(in->not_asked, s->id) >= 0;
+}
+
+/* The share of labels that are still wrong. What people have looked at counts as right: it helps to
+ * set the thresholds, and only the rest is estimated. */
 static int put_noise(const struct fw_analysis_input *in, const struct judged *j,
                      const struct fw_probs *p, json_t *root, struct fw_err *err)
 {
     size_t k = p->k;
-    double *thresholds = malloc((k + 1) * sizeof *thresholds);
+    double *thresholds = malloc((k + 1) * sizeof *thresholds), wrong = 0;
     uint64_t *joint = malloc((k * k + 1) * sizeof *joint);
-    json_t *list = json_array(), *noise = NULL;
-    int rc = thresholds && joint && list ? FW_OK : fw_err_nomem(err);
+    size_t *counts = calloc(k + 1, sizeof *counts);
+    int *unseen = malloc((j->n + 1) * sizeof *unseen);
+    json_t *list = json_array();
+    int rc = thresholds && joint && counts && unseen && list ? FW_OK : fw_err_nomem(err);
     if (rc == FW_OK) {
+        for (size_t i = 0; i < j->n; i++) {
+            counts[j->labels[i]]++;
+            unseen[i] = was_asked(in, j->samples[i]) ? -1 : j->labels[i];
+        }
         fw_cl_thresholds(p, j->labels, thresholds);
-        rc = fw_cl_joint(p, j->labels, thresholds, true, joint, err);
+        rc = fw_cl_joint(p, unseen, thresholds, true, joint, err);
     }
     for (size_t c = 0; c < k && rc == FW_OK; c++) {
-        double sum = 0, right = (double)joint[c * k + c];
+        double off = 0, n = (double)counts[c];
         for (size_t t = 0; t < k; t++)
-            sum += (double)joint[c * k + t];
-        if (json_array_append_new(list, json_pack("{s:s, s:I, s:f}", "class", in->task->classes[c],
-                                                  "n", (json_int_t)sum, "rate",
-                                                  sum > 0 ? 1 - right / sum : 0.0)))
+            off += t == c ? 0 : (double)joint[c * k + t];
+        wrong += off;
+        if (json_array_append_new(list,
+                                  json_pack("{s:s, s:I, s:f}", "class", in->task->classes[c], "n",
+                                            (json_int_t)counts[c], "rate", n > 0 ? off / n : 0.0)))
             rc = fw_err_nomem(err);
     }
     if (rc == FW_OK) {
-        double rate = fw_cl_noise_rate(joint, k);
-        noise = json_pack("{s:f, s:I, s:f, s:O}", "rate", rate, "labelled", (json_int_t)j->n,
-                          "estimated_errors", round(rate * (double)j->n), "by_class", list);
+        json_t *noise =
+            json_pack("{s:f, s:I, s:f, s:O}", "rate", j->n ? wrong / (double)j->n : 0.0, "labelled",
+                      (json_int_t)j->n, "estimated_errors", wrong, "by_class", list);
         if (json_object_set_new(root, "noise", noise) != 0)
             rc = fw_err_nomem(err);
     }
     json_decref(list);
     free(thresholds);
     free(joint);
+    free(counts);
+    free(unseen);
     return rc;
 }
 
 static void keep_issues(const struct fw_analysis_input *in, struct judged *j)
 {
     for (size_t i = 0; i < j->n; i++)
-        if (j->issue[i] && !(in->not_asked && fw_ids_find(in->not_asked, j->samples[i]->id) >= 0))
+        if (j->issue[i] && !was_asked(in, j->samples[i]))
             j->found[j->n_found++] = (struct suspect){j->score[i], i};
     qsort(j->found, j->n_found, sizeof *j->found, by_score);
 }

@@ -224,6 +224,8 @@ static void test_suspects_and_noise(void **state)
     list = json_object_get(root, "suspects");
     assert_int_equal(json_array_size(list), 1);
     assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "id")), "t21");
+    NEAR(num(json_object_get(root, "noise"), "rate"), 0); /* t0 was looked at */
+    NEAR(num(json_object_get(root, "noise"), "labelled"), 40);
     json_decref(root);
     fw_ids_release(&asked);
     in.not_asked = NULL;
