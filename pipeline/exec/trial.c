@@ -58,8 +58,7 @@ static json_t *make_request(const struct fw_trial_spec *spec, const char *out, c
 {
     json_t *outputs = json_object(), *name;
     size_t i;
-    json_array_foreach(spec->outputs, i, name)
-    {
+    json_array_foreach (spec->outputs, i, name) {
         const char *text = json_string_value(name);
         json_object_set_new(outputs, text, json_sprintf("%s/%s", out, text));
     }
@@ -74,20 +73,6 @@ static json_t *make_request(const struct fw_trial_spec *spec, const char *out, c
         "ease", "slices", "split", "dev", "params", spec->params, "inputs", spec->inputs, "outputs",
         outputs, "resources", "cpus", 1, "memory", 0, "deadline", "scratch", scratch, "future",
         "unknown", 1);
-}
-
-static int write_request(const struct fw_trial_spec *spec, const struct fw_trial *t,
-                         const char *path, const char *scratch, json_t **out, struct fw_err *err)
-{
-    json_t *request = make_request(spec, t->out, scratch);
-    char *text = request ? json_dumps(request, JSON_INDENT(1)) : NULL;
-    int rc = text ? fw_fs_write_atomic(path, text, strlen(text), err) : fw_err_nomem(err);
-    free(text);
-    if (rc == FW_OK)
-        *out = request;
-    else
-        json_decref(request);
-    return rc;
 }
 
 static int run_to_its_end(const struct fw_trial_spec *spec, struct fw_trial *t, char *const *env,
@@ -140,7 +125,9 @@ int fw_trial_run(const struct fw_trial_spec *spec, struct fw_trial *out, struct 
     if (rc == FW_OK)
         rc = fw_fs_mkdirs(out->out, err);
     if (rc == FW_OK)
-        rc = write_request(spec, out, path, scratch, &request, err);
+        rc = (request = make_request(spec, out->out, scratch)) ? FW_OK : fw_err_nomem(err);
+    if (rc == FW_OK)
+        rc = fw_request_write(path, request, err);
     if (rc == FW_OK) {
         env = fw_plugin_env(request, path, NULL, err);
         rc = env ? run_to_its_end(spec, out, env, err) : err ? err->code : FW_ENOMEM;

@@ -30,7 +30,7 @@ int64_t fw_retry_wait(const struct fw_retry *policy, int tries_done, int64_t spe
     if (wait < retry_after_ms)
         wait = retry_after_ms;
     /* Written as a subtraction: Retry-After may be any size. */
-    if (spent_ms > policy->budget_ms || wait > policy->budget_ms - spent_ms)
+    if (wait > policy->budget_ms - spent_ms)
         return -1;
     return wait;
 }
