@@ -24,6 +24,7 @@
     X(git_repository_open_ext)                                                                     \
     X(git_repository_free)                                                                         \
     X(git_repository_is_bare)                                                                      \
+    X(git_repository_commondir)                                                                    \
     X(git_repository_path)                                                                         \
     X(git_repository_odb)                                                                          \
     X(git_repository_config_snapshot)                                                              \
@@ -107,6 +108,7 @@ int fw_git2_load_from(const char *soname, struct fw_err *err);
 #define git_repository_open_ext (fw_git2.git_repository_open_ext)
 #define git_repository_free (fw_git2.git_repository_free)
 #define git_repository_is_bare (fw_git2.git_repository_is_bare)
+#define git_repository_commondir (fw_git2.git_repository_commondir)
 #define git_repository_path (fw_git2.git_repository_path)
 #define git_repository_odb (fw_git2.git_repository_odb)
 #define git_repository_config_snapshot (fw_git2.git_repository_config_snapshot)

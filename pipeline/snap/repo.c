@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pipeline/base/fs.h"
 #include "pipeline/snap/pack.h"
@@ -265,10 +266,46 @@ static int moved_by_other(struct fw_repo *r, const char *ref, const char *expect
                        ref, *expected ? expected : "-d");
 }
 
+/*
+ * git takes a lock file beside a ref while it writes it, and a process that is killed in between
+ * leaves it there for ever. Ours is told from another program's by a note of the ref that is being
+ * written, made before and removed after: the caller holds the project, so a note that is found
+ * there is a dead writer's.
+ */
+static void drop_dead_lock(struct fw_repo *r, const char *note)
+{
+    struct fw_buf ref = {0}, lock = {0};
+    if (fw_fs_read(note, 1024, &ref, NULL) == FW_OK && ref.len && !strncmp(ref.p, "refs/", 5) &&
+        fw_fs_rel_is_safe(ref.p)) {
+        fw_buf_printf(&lock, "%s%s.lock", git_repository_commondir(r->git), ref.p);
+        if (lock.p && !lock.failed)
+            unlink(lock.p);
+    }
+    fw_buf_release(&ref);
+    fw_buf_release(&lock);
+}
+
+static int begin_ref(struct fw_repo *r, const char *ref, char **note, struct fw_err *err)
+{
+    int rc = fw_fs_mkdirs(r->state_dir, err);
+    if (rc == FW_OK && !(*note = fw_fs_join(r->state_dir, "writing-ref")))
+        rc = fw_err_nomem(err);
+    if (rc == FW_OK && fw_fs_exists(*note))
+        drop_dead_lock(r, *note);
+    return rc == FW_OK ? fw_fs_write_atomic(*note, ref, strlen(ref), err) : rc;
+}
+
+static void end_ref(char *note)
+{
+    if (note)
+        unlink(note);
+    free(note);
+}
+
 int fw_repo_move(struct fw_repo *r, const char *ref, const char *expected, const char *oid,
                  const char *why, struct fw_err *err)
 {
-    char *full = NULL;
+    char *full = NULL, *note = NULL;
     git_oid to, from, now;
     git_reference *made = NULL;
     int rc = FW_OK, grc;
@@ -285,7 +322,8 @@ int fw_repo_move(struct fw_repo *r, const char *ref, const char *expected, const
     grc = git_reference_name_to_id(&now, r->git, full);
     if (grc == 0 && git_oid_equal(&now, &to))
         goto out; /* done before, by a run that was killed right after */
-    if ((rc = not_checked_out(r, full, err)) != FW_OK)
+    if ((rc = not_checked_out(r, full, err)) != FW_OK ||
+        (rc = begin_ref(r, full, &note, err)) != FW_OK)
         goto out;
     if (*expected)
         grc = git_reference_create_matching(&made, r->git, full, &to, 1, &from, why);
@@ -296,6 +334,7 @@ int fw_repo_move(struct fw_repo *r, const char *ref, const char *expected, const
     else if (grc != 0)
         rc = fw_git_fail(err, grc, "cannot move %s", full);
 out:
+    end_ref(note);
     git_reference_free(made);
     free(full);
     return rc;
@@ -305,12 +344,16 @@ int fw_repo_set_ref(struct fw_repo *r, const char *ref, const char *oid, struct 
 {
     git_oid to;
     git_reference *made = NULL;
+    char *note = NULL;
     int rc = fw_oid_parse(oid, &to, err);
-    if (rc != FW_OK)
-        return rc;
-    int grc = git_reference_create(&made, r->git, ref, &to, 1, NULL);
+    if (rc == FW_OK)
+        rc = begin_ref(r, ref, &note, err);
+    int grc = rc == FW_OK ? git_reference_create(&made, r->git, ref, &to, 1, NULL) : 0;
+    if (grc != 0)
+        rc = fw_git_fail(err, grc, "cannot write %s", ref);
     git_reference_free(made);
-    return grc == 0 ? FW_OK : fw_git_fail(err, grc, "cannot write %s", ref);
+    end_ref(note);
+    return rc;
 }
 
 int fw_commit_add(struct fw_repo *r, struct fw_pack *pack, const git_oid *tree,
