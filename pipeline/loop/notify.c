@@ -1,5 +1,6 @@
 #include "pipeline/loop/notify.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "pipeline/http/webhook.h"
@@ -16,12 +17,18 @@ void fw_notify(const struct fw_plan *plan, const char *run, const json_t *record
     bool wanted = (!strcmp(status, "stopped") && plan->notify.on_stopped) ||
                   (!strcmp(status, "failed") && plan->notify.on_failed) ||
                   (!strcmp(status, "parked") && plan->notify.on_waiting);
-    if (wanted)
-        body = json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O}", "name", plan->name, "run", run,
-                         "status", status, "champion", json_object_get(record, "champion"), "stop",
-                         json_object_get(record, "stop"), "failure",
+    if (wanted) {
+        /* "text" is what chat services show; the rest is for programs. */
+        const char *why = json_string_value(json_object_get(json_object_get(record, "stop"), "text"));
+        char text[512];
+        snprintf(text, sizeof text, "flywheel %s: run %s %s%s%s", plan->name, run, status,
+                 why ? ": " : "", why ? why : "");
+        body = json_pack("{s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:O}", "text", text, "name", plan->name,
+                         "run", run, "status", status, "champion", json_object_get(record, "champion"),
+                         "stop", json_object_get(record, "stop"), "failure",
                          json_object_get(record, "failure"), "waiting",
                          json_object_get(record, "waiting"));
+    }
     struct fw_webhook hook = {.url = plan->notify.webhook, .secret = plan->notify.secret};
     if (body && fw_webhook_post(&hook, body, &err) != FW_OK)
         fw_observe(observer, "{s:s, s:s, s:s}", "event", "message", "level", "warning", "text",
