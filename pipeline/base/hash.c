@@ -45,8 +45,11 @@ int fw_sha256_final(struct fw_sha256 *h, char hex[FW_SHA256_HEX], struct fw_err 
     h->ctx = NULL;
     if (!ok)
         return fw_err_nomem(err);
-    for (int i = 0; i < 32; i++)
-        snprintf(hex + 2 * i, 3, "%02x", md[i]);
+    for (int i = 0; i < 32; i++) { /* a row's key each: printf would take most of an import */
+        hex[2 * i] = "0123456789abcdef"[md[i] >> 4];
+        hex[2 * i + 1] = "0123456789abcdef"[md[i] & 15];
+    }
+    hex[64] = '\0';
     return FW_OK;
 }
 

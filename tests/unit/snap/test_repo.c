@@ -1,8 +1,18 @@
 #include "tests/unit/snap/util.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pipeline/snap/git2.h"
+
+/* libgit2 1.5 loses its regular expression's match data when it reads the extensions of a repository
+ * that has some (git_config_foreach_match); nothing of ours allocates there. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libpcre2\n";
+}
 
 static void put_rows(const struct world *w, int n)
 {
@@ -249,15 +259,59 @@ static void test_a_read_only_repository(void **state)
     struct world w;
     world_new(&w);
     put_rows(&w, 20);
-    sh(&w, "chmod -R a-w .git/objects");
-    if (access(in_world(&w, ".git/objects"), W_OK) == 0) { /* root may write anyway */
-        world_free(&w);
-        skip();
+    sh(&w, "mkdir .flywheel && chmod 755 . && chmod -R a-w .git");
+    if (geteuid() == 0) /* who may write anyway, so someone else tries */
+        sh(&w, "chown -R 65534:65534 .");
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
+            _exit(2);
+        fw_repo_close(w.repo);
+        world_open(&w);
+        int rc = import(&w, "t.jsonl");
+        _exit(rc == FW_EIO && strstr(w.err.hint, "writable") ? 0 : 1);
     }
-    assert_int_equal(import(&w, "t.jsonl"), FW_EIO);
-    assert_non_null(strstr(w.err.hint, "writable"));
-    sh(&w, "chmod -R u+w .git/objects");
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    sh(&w, "chmod -R u+w .git && chown -R $(id -u) .");
     assert_string_equal(sh(&w, "git for-each-ref"), "");
+    must(&w, import(&w, "t.jsonl"));
+    world_free(&w);
+}
+
+/* Killed at any moment, an import leaves the branch where it was or where it should be, and the
+ * repository sound. */
+static void test_killed_imports(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new(&w);
+    put_rows(&w, 20);
+    must(&w, import(&w, "t.jsonl"));
+    int finished = 0;
+    for (int i = 0; i < 25; i++) {
+        char before[64];
+        put_rows(&w, 3000 + i);
+        snprintf(before, sizeof before, "%s", sh(&w, "git rev-parse flywheel/demo"));
+        pid_t pid = fork();
+        if (pid == 0) {
+            fw_repo_close(w.repo);
+            world_open(&w);
+            _exit(import(&w, "t.jsonl") == FW_OK ? 0 : 1);
+        }
+        usleep((useconds_t)(1000 + i * i * 500));
+        kill(pid, SIGKILL);
+        int status = -1;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        const char *after = sh(&w, "git rev-parse flywheel/demo");
+        finished += strcmp(before, after) != 0;
+        sh(&w, "rm -f .git/refs/heads/flywheel/*.lock");
+    }
+    assert_true(finished < 25); /* else none was cut off */
+    fsck(&w);
+    must(&w, import(&w, "t.jsonl"));
+    assert_int_equal(w.report.rows, 3024);
     world_free(&w);
 }
 
@@ -272,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_resolve_and_list),
         cmocka_unit_test(test_commit_files),
         cmocka_unit_test(test_a_read_only_repository),
+        cmocka_unit_test(test_killed_imports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
