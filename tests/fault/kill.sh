@@ -1,7 +1,7 @@
 #!/bin/sh
 # Killed at any moment, a run resumes to the snapshots and decisions of one that was left alone: at
 # every journal append (before it, and with the record torn), at every rename, link and sync, at
-# a spread of all writes, and at random moments. FW_FAULT_ALL=1 takes every write.
+# a spread of all writes, and at random moments. FW_FAULT_ALL=1 takes every call.
 # A kill loses nothing that was written, so memory does as well as a disk, and is quicker.
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 . "${FW_SOURCE:?}/tests/lib.sh"
@@ -67,6 +67,7 @@ check() { # check FOLDER WHAT
 # killed NAME CALLS PATH DO STEP: kills at call 1, 1 + STEP, ... until the run passes
 killed() {
     at=1
+    step=${FW_FAULT_ALL:-$5}
     while :; do
         rm -rf try
         cp -r warm try
@@ -77,19 +78,19 @@ killed() {
         code=$?
         [ $code = 137 ] || break
         check try "killed at $1 $at"
-        at=$((at + $5))
+        at=$((at + step))
     done
     expect_same "the run that no kill reached" $code 0
     ok
-    [ $at -gt "$5" ] || fail "nothing was killed at $1"
-    echo "$1: killed at 1 to $((at - $5)) by $5"
+    [ $at -gt 1 ] || fail "nothing was killed at $1"
+    echo "$1: killed at 1 to $((at - step)) by $step"
 }
 
 killed "journal append" write journal.jsonl kill 1
 killed "torn journal append" write journal.jsonl torn 5
-killed "rename, link or mkdir" rename,mkdir / kill "${FW_FAULT_ALL:+1}${FW_FAULT_ALL:-29}"
-killed "sync" sync / kill "${FW_FAULT_ALL:+1}${FW_FAULT_ALL:-19}"
-killed "write" write / torn "${FW_FAULT_ALL:+1}${FW_FAULT_ALL:-29}"
+killed "rename, link or mkdir" rename,mkdir / kill 29
+killed "sync" sync / kill 19
+killed "write" write / torn 29
 
 # At random moments, with the stages running: killed again and again until it gets through.
 seed=7

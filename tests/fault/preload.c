@@ -2,7 +2,7 @@
  * LD_PRELOAD library for the fault tests: counts the calls of the program under test that change
  * the disk, and makes the N-th one the last or a failure. The engine itself has no test hooks.
  *
- *   FAULT_CALLS  which calls count: "write,sync,rename,open,mkdir,read,fork" (any of them)
+ *   FAULT_CALLS  which calls count: "write,sync,rename,open,mkdir,read,spawn" (any of them)
  *   FAULT_PATH   count only calls on a path that holds this text
  *   FAULT_AT     which call, from 1
  *   FAULT_DO     kill: SIGKILL before it. torn: half of the write, then SIGKILL. Else the name of
@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -179,9 +180,12 @@ ssize_t pread64(int fd, void *data, size_t n, off64_t at)
     return fault("read", NULL, fd, NULL, 0) ? -1 : REAL(pread64)(fd, data, n, at);
 }
 
-pid_t fork(void)
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                const posix_spawnattr_t *attr, char *const *argv, char *const *env)
 {
-    return fault("fork", "", -1, NULL, 0) ? -1 : REAL(fork)();
+    return fault("spawn", path, -1, NULL, 0)
+               ? errno
+               : REAL(posix_spawn)(pid, path, actions, attr, argv, env);
 }
 
 static int open_fault(const char *path, int flags)
