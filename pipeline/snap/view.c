@@ -329,8 +329,9 @@ static int build(struct fw_repo *r, struct pick *p, const char *path, struct fw_
     if (rc != FW_OK)
         goto out;
     rc = fill(r, p, tmp.p, err);
-    if (rc == FW_OK && rename(tmp.p, path) != 0 && !fw_fs_is_dir(path))
-        rc = fw_err_sys(err, errno, "cannot create %s", path);
+    int e = rc == FW_OK && rename(tmp.p, path) != 0 ? errno : 0;
+    if (e && !fw_fs_is_dir(path))
+        rc = fw_err_sys(err, e, "cannot create %s", path);
     if (fw_fs_exists(tmp.p)) /* failed, or another process was first */
         fw_fs_remove(tmp.p, NULL);
 out:
