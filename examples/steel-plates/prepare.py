@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prepares the steel-plates faults table for the flywheel.
 
-    prepare.py SOURCE WORK [--pool 0.5] [--seed 1]
+    prepare.py SOURCE WORK [--pool 0.5] [--dev 0.2] [--test 0.2] [--seed 1]
 
 SOURCE is your copy of the table (UCI "Steel Plates Faults"): a CSV file with a header whose last
 seven columns are the faults, one of them 1 in each row; the columns before are the features.
@@ -28,6 +28,8 @@ def main():
     parser.add_argument("source", type=pathlib.Path)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("--pool", type=float, default=0.5, help="share of train held in the pool")
+    parser.add_argument("--dev", type=float, default=0.2, help="share of the table that is dev")
+    parser.add_argument("--test", type=float, default=0.2, help="share of the table that is test")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     source = args.source / "faults.csv" if args.source.is_dir() else args.source
@@ -55,10 +57,10 @@ def main():
     for fault in sorted(by_fault):
         rows = by_fault[fault]
         draw.shuffle(rows)
-        train = round(0.6 * len(rows))
-        dev = round(0.2 * len(rows))
+        train = round((1 - args.dev - args.test) * len(rows))
+        dev = round(args.dev * len(rows))
         for i, row in enumerate(rows):
-            split = "train" if i < train else "dev" if i < train + dev else "test"
+            split = "train" if i < train else "dev" if i < train + dev or not args.test else "test"
             everything.append({**row, "split": split})
             if i < round(args.pool * train):
                 pool.append(row)

@@ -1,13 +1,14 @@
 """Label cleaning on the NEU steel-surface images.
 
 20 % of the train labels are made wrong. Simulated labellers (two a sample, each wrong 5 % of the
-time, a third on disagreement) are asked about 1.5 × as many samples as there are wrong labels, in
-four steps: once the most suspicious samples first, once in random order. How much of the accuracy
-that the noise took is regained?
+time, a third on disagreement) are asked. How much of the accuracy that the noise took is regained?
+The example is run as it is shipped; beside it, to see the whole curve, three steps of half as many
+samples as there are wrong labels, once the most suspicious first, once in random order.
 
 Target: at least 90 %, asking at most 1.5 × as many samples as there are wrong labels.
 """
 import csv
+import json
 import shutil
 import sys
 
@@ -18,7 +19,6 @@ LEAST, MOST_ASKED = 0.90, 1.5
 
 def clean_accuracy(work, noisy):
     """The same model on the same train samples with the right labels: dev and test accuracy."""
-    import json
     clean = work / "clean"
     shutil.copytree(noisy / "data", clean / "data")
     with open(noisy / "truth.csv", newline="") as file:
@@ -45,58 +45,70 @@ def curve(record, wrong, clean):
     return points
 
 
+def ends(record, clean):
+    """Accuracy with the noise, of the champion, and with clean labels, on dev and on test."""
+    test = record["test"]
+    return {"dev": (record["iterations"][0]["score"]["value"],
+                    record["champion"]["score"]["value"], clean[0]),
+            "test": (bench.score(test["baseline"]), bench.score(test["champion"]), clean[1])}
+
+
+def one_seed(source, home, seed, curves, finals, spent):
+    shipped = home / "shipped"
+    bench.prepare("neu-steel", source, shipped, "--seed", seed)
+    wrong = len((shipped / "planted.csv").read_text().splitlines()) - 1
+    for order in curves:
+        shutil.copytree(shipped, home / order)
+    clean = clean_accuracy(home, shipped)
+    record = bench.run(shipped, f"stages.relabel.with.seed={seed}")
+    finals["as shipped"].append(ends(record, clean))
+    spent.append(sum(map(bench.asked, record["iterations"])) / wrong)
+    for order in curves:
+        record = bench.run(home / order, f"stages.relabel.with.order={order}",
+                           f"stages.relabel.with.samples={wrong // 2}",
+                           f"stages.relabel.with.seed={seed}", "loop.max_iterations=3",
+                           "loop.patience=3")
+        curves[order].append(curve(record, wrong, clean[0]))
+        finals[f"3 steps, {order}"].append(ends(record, clean))
+
+
 def main():
     source = bench.find_data("neu-steel", "neu-det")
     if source.is_dir():
         source = next(iter(sorted(source.glob("*.tar.gz"))), source)
-    results = {"suspects": [], "random": []}
+    curves = {"suspects": [], "random": []}
+    finals = {name: [] for name in ("as shipped", "3 steps, suspects", "3 steps, random")}
+    spent = []
     with bench.Work() as work:
         for seed in range(1, bench.SEEDS + 1):
-            home = work / f"seed{seed}"
-            bench.prepare("neu-steel", source, home / "suspects", "--seed", seed)
-            shutil.copytree(home / "suspects", home / "random")
-            wrong = len((home / "suspects" / "planted.csv").read_text().splitlines()) - 1
-            clean_dev, clean_test = clean_accuracy(home, home / "suspects")
-            for order in results:
-                record = bench.run(home / order, f"stages.relabel.with.order={order}",
-                                   f"stages.relabel.with.seed={seed}")
-                test = record["test"]
-                before, after = bench.score(test["baseline"]), bench.score(test["champion"])
-                results[order].append({
-                    "curve": curve(record, wrong, clean_dev),
-                    "dev": (record["iterations"][0]["score"]["value"],
-                            record["champion"]["score"]["value"], clean_dev),
-                    "test": (before, after, clean_test)})
-                print(f"  seed {seed}, {order}: dev {results[order][-1]['dev']}, "
-                      f"test {results[order][-1]['test']}", file=sys.stderr)
+            one_seed(source, work / f"seed{seed}", seed, curves, finals, spent)
+            print(f"  seed {seed} done: {finals['as shipped'][-1]}", file=sys.stderr)
     print(f"\n### NEU steel: accuracy regained by asking labellers, mean of {bench.SEEDS} seeds\n")
-    steps = max(len(r["curve"]) for runs in results.values() for r in runs)
     rows = []
-    for step in range(steps):
+    for step in range(4):
         row = []
-        for order in results:
-            at = [r["curve"][step] for r in results[order] if step < len(r["curve"])]
-            if not row:
-                row.append(f"{bench.mean([x for x, _ in at]):.2f}" if at else "–")
-            row.append(bench.percent(bench.mean([y for _, y in at])))
+        for runs in curves.values():
+            at = [r[min(step, len(r) - 1)] for r in runs]
+            row += [f"{bench.mean([x for x, _ in at]):.2f}",
+                    bench.percent(bench.mean([y for _, y in at]))]
         rows.append(row)
-    bench.table(["asked / wrong labels", "regained (dev), suspects first", "random order"], rows)
+    bench.table(["asked / wrong", "suspects first: regained on dev", "asked / wrong",
+                 "random order: regained on dev"], rows)
     print()
     rows, share = [], {}
-    for order, runs in results.items():
+    for name, runs in finals.items():
         for split in ("dev", "test"):
             noisy, after, clean = (bench.mean([r[split][i] for r in runs]) for i in range(3))
-            share[order, split] = (after - noisy) / (clean - noisy)
-            rows.append([order, split, bench.percent(noisy), bench.percent(after),
-                         bench.percent(clean), bench.percent(share[order, split])])
-    bench.table(["order", "split", "noisy", "champion", "clean labels", "regained"], rows)
-    most = max(x for r in results["suspects"] for x, _ in r["curve"])
+            share[name, split] = (after - noisy) / (clean - noisy)
+            rows.append([name, split, bench.percent(noisy), bench.percent(after),
+                         bench.percent(clean), bench.percent(share[name, split])])
+    bench.table(["run", "split", "noisy", "champion", "clean labels", "regained"], rows)
     print("\nMade by: sh tests/bench/run.sh neu_steel")
-    both = (share["suspects", "dev"] + share["suspects", "test"]) / 2
-    return bench.verdict(both >= LEAST and most <= MOST_ASKED + 1e-9,
-                         f"{bench.percent(both)} regained (mean of dev and test; target "
-                         f"{bench.percent(LEAST)}), asked {most:.2f} × the wrong labels "
-                         f"(target at most {MOST_ASKED})")
+    both = (share["as shipped", "dev"] + share["as shipped", "test"]) / 2
+    return bench.verdict(both >= LEAST and max(spent) <= MOST_ASKED,
+                         f"the champion regains {bench.percent(both)} (mean of dev and test; target "
+                         f"{bench.percent(LEAST)}), asking {max(spent):.2f} × as many samples as "
+                         f"there are wrong labels (target at most {MOST_ASKED})")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def tempt(project):
     analyse = "  analyse: {kind: error-analysis, plugin: analyse}\n"
     text = text.replace("\nloop:", f"{analyse}{lazy_stage}\nloop:", 1)
     (project / "flywheel.yaml").write_text(
-        text.replace("max_iterations: 6", "max_iterations: 1\n  ablate: false"))
+        text.replace("max_iterations: 4", "max_iterations: 1\n  ablate: false"))
 
 
 def main():

@@ -2,7 +2,8 @@
 
 Half of the train split is held back in a pool and collected a tenth at a time, up to 60 %: once
 where the error analysis says the model is weak, once at random. How much of the pool does it take
-to reach the macro F1 of the model that has all of it?
+to reach the macro F1 of the model that has all of it? All the rest of the table is dev here, because
+a rare class has few plates in it.
 
 Target: targeted reaches it with at most 60 % of the pool; random needs measurably more.
 """
@@ -12,16 +13,17 @@ import sys
 import bench
 
 MOST = 0.60
+NO_TEST = "dataset.eval.test=0"
 
 
 def full_data(work, project):
-    """Macro F1 with nothing held back: dev and test."""
+    """Macro F1 with nothing held back."""
     full = work / "full"
     full.mkdir()
     shutil.copytree(project / "all", full / "data")
     (full / "flywheel.yaml").write_text(bench.baseline_only((project / "flywheel.yaml").read_text()))
-    record = bench.run(full)
-    return record["iterations"][0]["score"]["value"], bench.score(record["test"]["champion"])
+    record = bench.run(full, NO_TEST)
+    return record["iterations"][0]["score"]["value"]
 
 
 def curve(record, pool):
@@ -39,22 +41,22 @@ def reached(points, goal):
 def main():
     source = bench.find_data("steel-plates/faults.csv", "steel-plates")
     arms = {"targeted": [], "random": ["stages.collect.with.strategy=random"]}
-    curves, tests, goals = {arm: [] for arm in arms}, {arm: [] for arm in arms}, []
+    curves, goals = {arm: [] for arm in arms}, []
     with bench.Work() as work:
         for seed in range(1, bench.SEEDS + 1):
             home = work / f"seed{seed}"
-            bench.prepare("steel-plates", source, home / "targeted", "--seed", seed)
+            bench.prepare("steel-plates", source, home / "targeted", "--dev", 0.4, "--test", 0,
+                          "--seed", seed)
             shutil.copytree(home / "targeted", home / "random")
             pool = len((home / "targeted" / "pool" / "samples.jsonl").read_text().splitlines())
             goals.append(full_data(home, home / "targeted"))
             for arm, sets in arms.items():
-                record = bench.run(home / arm, *sets)
+                record = bench.run(home / arm, NO_TEST, *sets)
                 curves[arm].append(curve(record, pool))
-                tests[arm].append(bench.score(record["test"]["champion"]))
                 print(f"  seed {seed}, {arm}: " + " ".join(f"{x:.2f}:{y:.3f}"
                                                            for x, y in curves[arm][-1])
-                      + f", full {goals[-1][0]:.3f}", file=sys.stderr)
-    goal = bench.mean([dev for dev, _ in goals])
+                      + f", full {goals[-1]:.3f}", file=sys.stderr)
+    goal = bench.mean(goals)
     means = {}
     for arm, runs in curves.items():
         steps = max(map(len, runs))
@@ -70,9 +72,7 @@ def main():
         rows.append(row)
     bench.table(["pool used", "targeted", "pool used", "random"], rows)
     at = {arm: reached(points, goal) for arm, points in means.items()}
-    print(f"\nAll of the data: {goal:.4f} on dev, {bench.mean([t for _, t in goals]):.4f} on test. "
-          f"Champions on test: targeted {bench.mean(tests['targeted']):.4f}, random "
-          f"{bench.mean(tests['random']):.4f}.")
+    print(f"\nWith all of the data: {goal:.4f}.")
     print("\nMade by: sh tests/bench/run.sh steel_plates")
     say = {arm: "not within what was collected" if x is None else f"with {bench.percent(x)} of the pool"
            for arm, x in at.items()}
