@@ -11,7 +11,7 @@ cd "$source"
 [ $# -gt 0 ] || set -- dev asan tsan
 sh cmake/packages.sh build test
 export CTEST_OUTPUT_ON_FAILURE=1
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 jobs=$(nproc)
 for preset; do
