@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "--version"))
         return cmd_version(argc - 1, argv + 1);
     const struct command *near = NULL;
-    int best = 4;
+    int best = 3; /* letters that may differ before a guess is no help */
     for (size_t i = 0; i < N; i++) {
         if (!strcmp(argv[1], commands[i].name))
             return commands[i].fn(argc - 1, argv + 1);

@@ -111,9 +111,14 @@ static size_t width(const char *s)
     return n;
 }
 
+/* A number, perhaps with a unit or an interval behind it; "7c37ea" and "2026-11-22" are none. */
 static bool is_number(const char *s)
 {
-    return s && *s && strchr("0123456789+-.", s[0]) && strpbrk(s, "0123456789");
+    char *end;
+    if (!s || !strpbrk(s, "0123456789"))
+        return false;
+    (void)strtod(s, &end);
+    return end > s && (!*end || *end == ' ');
 }
 
 void cmd_table_print(struct cmd_table *t, const char *indent)
