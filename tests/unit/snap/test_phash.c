@@ -21,10 +21,10 @@ static void picture(uint64_t seed, int side, double gain, double shift, struct f
     im.px = malloc((size_t)side * side);
     for (int y = 0; y < side; y++) {
         for (int x = 0; x < side; x++) {
-            double u = (double)x / side, v = (double)y / side, t = 60 + 100 * u;
+            double u = (double)x / side, v = (double)y / side, t = 30 + 150 * u;
             for (int i = 0; i < 40; i++) {
                 double d = hypot(u - spots[i][0], v - spots[i][1]) / (0.02 + 0.05 * spots[i][2]);
-                t -= 40 * exp(-d * d);
+                t -= 25 * exp(-d * d);
             }
             t = t * gain + shift;
             im.px[y * side + x] = (unsigned char)(t < 0 ? 0 : t > 255 ? 255 : t);
