@@ -78,9 +78,9 @@ static int load_history(struct fw_loop *l, struct fw_err *err)
     json_array_foreach (runs, i, name) {
         const char *id = json_string_value(name);
         json_t *records = NULL;
-        char *path = rc == FW_OK && strcmp(id, l->run) < 0
-                         ? fw_run_path(l->project->state_dir, id, "journal.jsonl")
-                         : NULL;
+        if (rc != FW_OK || !strcmp(id, l->run)) /* they stand in the order of time */
+            break;
+        char *path = fw_run_path(l->project->state_dir, id, "journal.jsonl");
         if (path && fw_journal_read(path, &records, NULL) == FW_OK)
             rc = fw_history_add_journal(l->history, records, err);
         json_decref(records);

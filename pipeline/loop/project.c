@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/base/clock.h"
 #include "pipeline/base/fs.h"
 #include "pipeline/exec/describe.h"
 #include "pipeline/graph/graph.h"
@@ -97,16 +99,40 @@ int fw_project_make_state(const struct fw_project *p, struct fw_err *err)
     return rc;
 }
 
-static int by_name(const void *a, const void *b)
+struct began {
+    char *name, at[FW_ISO_LEN];
+};
+
+static int by_time(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    const struct began *x = a, *y = b;
+    int d = strcmp(x->at, y->at);
+    return d ? d : strcmp(x->name, y->name);
+}
+
+/* When the run's first record was written. Names do not tell: people choose them. A run that has no
+ * record yet is only now beginning, so it is the newest. */
+static void find_began(const char *state_dir, struct began *run)
+{
+    char *path = fw_run_path(state_dir, run->name, "journal.jsonl"), *line = NULL;
+    size_t cap = 0;
+    FILE *f = path ? fopen(path, "re") : NULL;
+    ssize_t n = f ? getline(&line, &cap, f) : -1;
+    json_t *record = n > 1 ? fw_sum_decode(line, (size_t)n - 1) : NULL;
+    const char *at = json_string_value(json_object_get(record, "at"));
+    snprintf(run->at, sizeof run->at, "%s", at ? at : "~");
+    json_decref(record);
+    if (f)
+        fclose(f);
+    free(line);
+    free(path);
 }
 
 int fw_runs_list(const char *state_dir, json_t **out, struct fw_err *err)
 {
     char *dir = fw_fs_join(state_dir, "runs");
     json_t *list = json_array();
-    char **names = NULL;
+    struct began *runs = NULL;
     size_t n = 0, cap = 0;
     int rc = dir && list ? FW_OK : fw_err_nomem(err);
     DIR *d = rc == FW_OK ? opendir(dir) : NULL;
@@ -115,26 +141,26 @@ int fw_runs_list(const char *state_dir, json_t **out, struct fw_err *err)
             continue;
         if (n == cap) {
             cap = cap ? 2 * cap : 16;
-            char **more = realloc(names, cap * sizeof *names);
+            struct began *more = realloc(runs, cap * sizeof *runs);
             if (!more) {
                 rc = fw_err_nomem(err);
                 break;
             }
-            names = more;
+            runs = more;
         }
-        if (!(names[n] = strdup(ent->d_name)))
+        if (!(runs[n].name = strdup(ent->d_name)))
             rc = fw_err_nomem(err);
         else
-            n++;
+            find_began(state_dir, &runs[n++]);
     }
     if (n)
-        qsort(names, n, sizeof *names, by_name);
+        qsort(runs, n, sizeof *runs, by_time);
     for (size_t i = 0; i < n; i++) {
-        if (rc == FW_OK && json_array_append_new(list, json_string(names[i])) != 0)
+        if (rc == FW_OK && json_array_append_new(list, json_string(runs[i].name)) != 0)
             rc = fw_err_nomem(err);
-        free(names[i]);
+        free(runs[i].name);
     }
-    free(names);
+    free(runs);
     if (d)
         closedir(d);
     free(dir);
