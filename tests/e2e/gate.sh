@@ -1,0 +1,74 @@
+#!/bin/sh
+# Data that hurt are found out: a harmful patch is rolled back, a guard rail holds whatever the total
+# does, and what an ablation shows to be good is kept.
+. "${FW_SOURCE:?}/tests/lib.sh"
+make_project p
+
+# Turns all bees of train but one into ants.
+make_plugin spoiler relabel <<'PLUGIN'
+sed -n 's/.*"id": *"\([^"]*\)".*"label": *"bee".*/{"op":"relabel","id":"\1","from":"bee","to":"ant","reason":"spoilt"}/p' \
+    "$FLYWHEEL_IN_DATASET/samples.jsonl" | sed 1d >"$FLYWHEEL_OUT_PATCH"
+PLUGIN
+{
+    yaml_base
+    echo '  spoil: {kind: relabel, plugin: spoiler}'
+    yaml_loop
+} >flywheel.yaml
+expect_exit 0 "$flywheel" run --id harm --set loop.ablate=false
+says "worse: " "rolled back"
+expect_same "commits on the branch" "$(git rev-list --count flywheel/bugs)" 1
+expect_exit 0 "$flywheel" show --json
+says '"verdict": "worse"' '"state": "rolled back"'
+# The candidate is still there to be looked at, and its fixes are not proposed again.
+expect_exit 0 git rev-parse -q --verify refs/flywheel/candidates/harm/1
+expect_exit 0 "$flywheel" run --id again --set loop.ablate=false
+says "no stage has a fix left to propose"
+expect_exit 0 "$flywheel" show again --json
+says "rejected in iteration 1"
+
+# Beside a good stage: apart, the good part is kept and the bad one dropped.
+mkdir -p "$work/q" && cp -r data truth.csv plugins "$work/q" && cd "$work/q" || exit 1
+make_repo
+{
+    yaml_base
+    yaml_oracle
+    echo '  spoil: {kind: relabel, plugin: spoiler}'
+    yaml_loop
+} >flywheel.yaml
+expect_exit 0 "$flywheel" run --id both --set loop.max_iterations=1
+says "apart: relabel" "kept" "apart: spoil" "dropped" "improved"
+expect_exit 0 "$flywheel" diff "~1"
+says "0 added, 0 removed, 9 relabelled"
+expect_exit 0 "$flywheel" show --iteration 1
+says "apart: spoil" "gate: worse"
+expect_same "commits on the branch" "$(git rev-list --count flywheel/bugs)" 2
+
+# A guard rail: bees may not suffer, though the total gains.
+mkdir -p "$work/r" && cp -r data truth.csv plugins "$work/r" && cd "$work/r" || exit 1
+make_repo
+{
+    yaml_base
+    yaml_oracle
+    yaml_loop
+} >flywheel.yaml
+make_plugin half relabel <<'PLUGIN'
+# Puts the cats right and calls a third of the bees ant.
+awk -F'"' 'NR == FNR { if (FNR > 1) { split($0, t, ","); truth[t[1]] = t[2] } next }
+    { for (i = 1; i < NF; i++) { if ($i == "id") id = $(i + 2); if ($i == "label") label = $(i + 2) }
+      to = label
+      if (truth[id] == "cat") to = "cat"
+      if (truth[id] == "bee" && n++ % 2) to = "cat"
+      if (to != label) printf "{\"op\":\"relabel\",\"id\":\"%s\",\"from\":\"%s\",\"to\":\"%s\"}\n", id, label, to }' \
+    "$FLYWHEEL_PROJECT/truth.csv" "$FLYWHEEL_IN_DATASET/samples.jsonl" >"$FLYWHEEL_OUT_PATCH"
+PLUGIN
+{
+    yaml_base
+    echo '  half: {kind: relabel, plugin: half}'
+    yaml_loop
+} | sed 's/min_gain: 0.01/min_gain: 0.01, guard: {bee: 0.0}/' >flywheel.yaml
+expect_exit 0 "$flywheel" run --id guarded --set loop.ablate=false
+says "worse: " "bee" "rolled back"
+expect_exit 0 "$flywheel" show --json
+says '"broken": true'
+expect_same "commits on the branch" "$(git rev-list --count flywheel/bugs)" 1
+done_testing
