@@ -21,23 +21,28 @@ static const char *text(const json_t *o, const char *key)
     return s ? s : "";
 }
 
+static void collect_from(json_t *list, const json_t *it, int iteration)
+{
+    json_t *k = json_object_get(it, "iteration"), *s, *one;
+    size_t j;
+    if (iteration >= 0 && json_integer_value(k) != iteration)
+        return;
+    json_array_foreach (json_object_get(it, "stages"), j, s) {
+        if (!*text(s, "log") || !(one = json_copy(s)))
+            continue;
+        json_object_set(one, "iteration", k);
+        json_array_append_new(list, one);
+    }
+}
+
 /* Every node with a log: {"iteration","node","stage","label","state","log"}. */
 static json_t *collect(const json_t *record, int iteration)
 {
-    json_t *list = json_array(), *it, *s;
-    size_t i, j;
-    json_array_foreach (json_object_get(record, "iterations"), i, it) {
-        json_t *k = json_object_get(it, "iteration");
-        if (iteration >= 0 && json_integer_value(k) != iteration)
-            continue;
-        json_array_foreach (json_object_get(it, "stages"), j, s) {
-            json_t *one;
-            if (!*text(s, "log") || !(one = json_copy(s)))
-                continue;
-            json_object_set(one, "iteration", k);
-            json_array_append_new(list, one);
-        }
-    }
+    json_t *list = json_array(), *it;
+    size_t i;
+    json_array_foreach (json_object_get(record, "iterations"), i, it)
+        collect_from(list, it, iteration);
+    collect_from(list, json_object_get(record, "last_look"), iteration);
     return list;
 }
 

@@ -145,6 +145,16 @@ static void print_stages(const json_t *it)
     cmd_table_print(&t, "  ");
 }
 
+static void print_aside(const json_t *it)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach (json_object_get(it, "aside"), i, item) {
+        if (i < 10)
+            printf("  set aside: %s: %s\n", text(item, "stage"), text(item, "reason"));
+    }
+}
+
 static int print_one(const json_t *record, int wanted)
 {
     size_t i;
@@ -165,12 +175,16 @@ static int print_one(const json_t *record, int wanted)
             printf("  apart: %s %s, %s\n", text(item, "part"), points(item, gain, sizeof gain),
                    json_is_true(json_object_get(item, "kept")) ? "kept" : "dropped");
         }
-        json_array_foreach (json_object_get(it, "aside"), i, item) {
-            if (i < 10)
-                printf("  set aside: %s: %s\n", text(item, "stage"), text(item, "reason"));
-        }
+        print_aside(it);
         if (json_is_object(json_object_get(it, "analysis")))
             print_slices(json_object_get(it, "analysis"));
+        print_stages(it);
+        return FW_EXIT_OK;
+    }
+    it = json_object_get(record, "last_look");
+    if (json_is_object(it) && (int)number(it, "iteration") == wanted) {
+        printf("iteration %d found nothing to change\n", wanted);
+        print_aside(it);
         print_stages(it);
         return FW_EXIT_OK;
     }

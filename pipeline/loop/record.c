@@ -186,6 +186,8 @@ static void on_record(struct fold *f, const json_t *r)
         on_gate(f, r);
     else if (!strcmp(type, "analysis"))
         copy(iteration(f, (int)json_integer_value(json_object_get(r, "iteration"))), r, "analysis");
+    else if (!strcmp(type, "nothing"))
+        copy(iteration(f, (int)json_integer_value(json_object_get(r, "iteration"))), r, "aside");
     else if (!strcmp(type, "base"))
         json_object_set(f->out, "import", (json_t *)r);
     else if (!strcmp(type, "test") || !strcmp(type, "handover") || !strcmp(type, "provisional"))
@@ -243,14 +245,17 @@ static void finish(struct fold *f, const json_t *journal)
     }
 }
 
-/* An iteration that only looked for fixes (none were left) is no row of the record. */
+/* An iteration that only looked for fixes (none were left) is no row of the record; it stands apart,
+ * for its logs and for the reasons why nothing that was proposed was taken. */
 static void drop_empty(struct fold *f)
 {
     for (size_t i = json_array_size(f->iterations); i-- > 0;) {
-        const json_t *it = json_array_get(f->iterations, i);
-        if (json_is_null(json_object_get(it, "snapshot")) &&
-            !strcmp(text_of(f->out, "status"), "stopped"))
-            json_array_remove(f->iterations, i);
+        json_t *it = json_array_get(f->iterations, i);
+        if (!json_is_null(json_object_get(it, "snapshot")) ||
+            strcmp(text_of(f->out, "status"), "stopped"))
+            continue;
+        json_object_set(f->out, "last_look", it);
+        json_array_remove(f->iterations, i);
     }
 }
 

@@ -43,6 +43,7 @@
  *                 "seconds": 3.1, "attempts": 1, "log": "path below .flywheel", "error": text}]
  *   }],
  *   "champion": {"iteration": 3, "snapshot": commit, "score": {...}} | null,
+ *   "last_look": the iteration that found nothing to propose, in the same form, absent without one
  *   "provisional": {"snapshot": commit, "ref": "refs/flywheel/provisional/<name>"} | null,
  *   "test": {"champion": {"score", "metrics", "per_class", "confusion"},
  *            "baseline": {... the same for iteration 0}} | null,   the sealed split, after the stop

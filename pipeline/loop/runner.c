@@ -196,18 +196,19 @@ int fw_runner_look_up(struct fw_runner *r, struct fw_job *job, const struct fw_n
 
 static void pump(struct fw_runner *r);
 
-static void journal_node(struct fw_runner *r, const struct live *l, enum fw_state state)
+static void journal_node(struct fw_runner *r, const struct fw_job *job, size_t at, const char *key,
+                         enum fw_state state)
 {
-    const struct fw_node_result *res = &l->job->results[l->at];
-    const struct fw_node *node = &l->job->graph->nodes[l->at];
+    const struct fw_node_result *res = &job->results[at];
+    const struct fw_node *node = &job->graph->nodes[at];
     struct fw_err err = {0};
-    json_t *record = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:f, s:i}", "type", "stage",
-                               "iteration", l->job->iteration, "phase", l->job->phase, "label",
-                               l->job->label ? l->job->label : "", "node", node->name, "stage",
-                               node->stage ? node->stage->name : "", "state", fw_state_name(state),
-                               "seconds", res->seconds, "attempts", res->attempts);
-    if (l->task && l->task->key[0])
-        json_object_set_new(record, "key", json_string(l->task->key));
+    json_t *record =
+        json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:f, s:i}", "type", "stage", "iteration",
+                  job->iteration, "phase", job->phase, "label", job->label ? job->label : "",
+                  "node", node->name, "stage", node->stage ? node->stage->name : "", "state",
+                  fw_state_name(state), "seconds", res->seconds, "attempts", res->attempts);
+    if (key && *key)
+        json_object_set_new(record, "key", json_string(key));
     if (res->log)
         json_object_set_new(record, "log",
                             json_string(res->log + strlen(r->o.project->state_dir) + 1));
@@ -218,9 +219,9 @@ static void journal_node(struct fw_runner *r, const struct live *l, enum fw_stat
     json_decref(record);
     const char *error = fw_state_is_success(state) ? NULL : res->err.msg;
     fw_observe(&r->o.observer, "{s:s, s:s, s:s, s:i, s:s, s:f, s:i, s:s?}", "event", "node", "node",
-               node->name, "state", fw_state_name(state), "iteration", l->job->iteration, "label",
-               l->job->label ? l->job->label : "", "seconds", res->seconds, "attempt",
-               res->attempts, "error", error && *error ? error : NULL);
+               node->name, "state", fw_state_name(state), "iteration", job->iteration, "label",
+               job->label ? job->label : "", "seconds", res->seconds, "attempt", res->attempts,
+               "error", error && *error ? error : NULL);
 }
 
 static void live_free(struct live *l)
@@ -249,7 +250,7 @@ static void finish(struct live *l, enum fw_state state)
         r->fault = (struct fw_err){.code = FW_ENOMEM, .msg = "out of memory"};
     fw_sched_finish(r->sched, l->index, state, fw_clock_ms());
     res->state = fw_sched_state(r->sched, l->index);
-    journal_node(r, l, state);
+    journal_node(r, l->job, l->at, l->task ? l->task->key : NULL, state);
     live_free(l);
     pump(r);
 }
@@ -588,9 +589,15 @@ int fw_runner_run(struct fw_runner *r, struct fw_job *const *jobs, size_t n, str
     if (uv_loop_close(&r->loop) != 0)
         fw_err_set(&r->fault, FW_EIO, "the event loop did not close");
     size_t index = 0;
-    for (size_t j = 0; j < n; j++)
-        for (size_t i = 0; i < jobs[j]->graph->n; i++)
-            jobs[j]->results[i].state = fw_sched_state(r->sched, (int)index++);
+    for (size_t j = 0; j < n; j++) {
+        for (size_t i = 0; i < jobs[j]->graph->n; i++) {
+            enum fw_state state = fw_sched_state(r->sched, (int)index++);
+            jobs[j]->results[i].state = state;
+            /* Those that never began had no end of their own to be told. */
+            if (state == FW_STATE_SKIPPED)
+                journal_node(r, jobs[j], i, NULL, state);
+        }
+    }
     rc = outcome(r, err);
     fw_sched_free(r->sched);
     r->sched = NULL;
