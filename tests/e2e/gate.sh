@@ -23,7 +23,8 @@ says '"verdict": "worse"' '"state": "rolled back"'
 expect_exit 0 git rev-parse -q --verify refs/flywheel/candidates/harm/1
 expect_exit 0 "$flywheel" run --id again --set loop.ablate=false
 says "no stage has a fix left to propose"
-expect_text .flywheel/runs/again/journal.jsonl "rejected in iteration 1"
+expect_exit 0 "$flywheel" show again --iteration 1
+says "iteration 1 found nothing to change" "set aside: spoil: rejected in iteration 1"
 
 # Beside a good stage: apart, the good part is kept and the bad one dropped.
 mkdir -p "$work/q" && cp -r data truth.csv plugins "$work/q" && cd "$work/q" || exit 1
