@@ -515,6 +515,7 @@ static void on_signal(uv_signal_t *s, int signum)
 static int outcome(struct fw_runner *r, struct fw_err *err)
 {
     const struct fw_node_result *waiting = NULL;
+    const char *who = "";
     if (r->fault.code) {
         *err = r->fault;
         return r->fault.code;
@@ -525,8 +526,10 @@ static int outcome(struct fw_runner *r, struct fw_err *err)
     for (size_t j = 0; j < r->n_jobs; j++) {
         for (size_t i = 0; i < r->jobs[j]->graph->n; i++) {
             const struct fw_node_result *res = &r->jobs[j]->results[i];
-            if (res->state == FW_STATE_WAITING)
+            if (res->state == FW_STATE_WAITING) {
                 waiting = res;
+                who = r->jobs[j]->graph->nodes[i].name;
+            }
             if (!fw_state_is_failure(res->state))
                 continue;
             struct fw_buf tail = {0};
@@ -546,8 +549,8 @@ static int outcome(struct fw_runner *r, struct fw_err *err)
         }
     }
     if (waiting)
-        return fw_err_set(err, FW_EWAITING, "waiting for %s",
-                          waiting->waiting ? waiting->waiting : "an outside system");
+        return fw_err_set(err, FW_EWAITING, "%s: %s", who,
+                          waiting->waiting ? waiting->waiting : "an outside system is not done");
     return FW_OK;
 }
 
