@@ -6,6 +6,7 @@
 # NAME is a program of this folder without its ending (default: all of them):
 #   neu_steel      label cleaning: accuracy regained, asking suspects first against random order
 #   steel_plates   collecting: targeted against random, and against all of the data
+#   gate           the gate's false and missed alarms, by simulation
 #   sms_spam       a skewed class: no step that raises accuracy and lowers F1 is accepted
 #
 # FLYWHEEL_DATA   folder with the public datasets: neu-det/, steel-plates/, sms-spam/; a benchmark
