@@ -42,5 +42,7 @@ struct fw_lock;
 int fw_lock_take(const char *state_dir, const char *command, bool wait, struct fw_lock **out,
                  struct fw_err *err);
 void fw_lock_release(struct fw_lock *lock);
+/* Does somebody hold it now? A look only: the holder's name stays as it is. */
+bool fw_lock_held(const char *state_dir);
 
 #endif

@@ -10,7 +10,7 @@
 #include "pipeline/base/fs.h"
 #include "pipeline/journal/journal.h"
 
-enum { POLL_MS = 100 };
+enum { POLL_MS = 100, PATIENCE_POLLS = 2 }; /* a look by `status` lasts no longer than that */
 
 struct fw_lock {
     int fd;
@@ -52,12 +52,12 @@ static int busy(int fd, const char *path, struct fw_err *err)
 static int acquire(int fd, const char *path, bool wait, struct fw_err *err)
 {
     const struct timespec nap = {.tv_nsec = POLL_MS * 1000000L};
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    for (int polls = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; polls++) {
         if (errno == EINTR)
             continue;
         if (errno != EWOULDBLOCK)
             return fw_err_sys(err, errno, "cannot lock %s", path);
-        if (!wait)
+        if (!wait && polls == PATIENCE_POLLS)
             return busy(fd, path, err);
         if (nanosleep(&nap, NULL) != 0)
             return fw_err_set(err, FW_ECANCELLED, "interrupted while waiting for the project");
@@ -88,6 +88,17 @@ int fw_lock_take(const char *state_dir, const char *command, bool wait, struct f
     }
     free(path);
     return rc;
+}
+
+bool fw_lock_held(const char *state_dir)
+{
+    char *path = fw_fs_join(state_dir, "lock");
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return held;
 }
 
 void fw_lock_release(struct fw_lock *lock)

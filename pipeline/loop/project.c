@@ -101,12 +101,15 @@ int fw_project_make_state(const struct fw_project *p, struct fw_err *err)
 
 struct began {
     char *name, at[FW_ISO_LEN];
+    long long order;
 };
 
 static int by_time(const void *a, const void *b)
 {
     const struct began *x = a, *y = b;
     int d = strcmp(x->at, y->at);
+    if (!d && x->order != y->order)
+        d = x->order < y->order ? -1 : 1;
     return d ? d : strcmp(x->name, y->name);
 }
 
@@ -121,6 +124,7 @@ static void find_began(const char *state_dir, struct began *run)
     json_t *record = n > 1 ? fw_sum_decode(line, (size_t)n - 1) : NULL;
     const char *at = json_string_value(json_object_get(record, "at"));
     snprintf(run->at, sizeof run->at, "%s", at ? at : "~");
+    run->order = json_integer_value(json_object_get(record, "order"));
     json_decref(record);
     if (f)
         fclose(f);
@@ -217,16 +221,6 @@ int fw_run_resolve(const char *state_dir, const char *text, char **id, struct fw
     return rc;
 }
 
-/* Nobody holds the project's lock, so a run that has no end was cut off. */
-static bool nobody_runs(const char *state_dir)
-{
-    struct fw_lock *lock = NULL;
-    if (fw_lock_take(state_dir, "status", false, &lock, NULL) != FW_OK)
-        return false;
-    fw_lock_release(lock);
-    return true;
-}
-
 int fw_run_record(const char *state_dir, const char *run, json_t **record, struct fw_err *err)
 {
     char *path = fw_run_path(state_dir, run, "journal.jsonl");
@@ -235,7 +229,7 @@ int fw_run_record(const char *state_dir, const char *run, json_t **record, struc
     if (rc == FW_OK)
         rc = fw_record_fold(journal, &out, err);
     if (rc == FW_OK && !strcmp(json_string_value(json_object_get(out, "status")), "running") &&
-        nobody_runs(state_dir))
+        !fw_lock_held(state_dir)) /* nobody works on it, so it was cut off */
         json_object_set_new(out, "status", json_string("interrupted"));
     json_decref(journal);
     free(path);

@@ -237,6 +237,7 @@ static void test_lock(void **state)
     struct fw_err err = {0};
     struct fw_lock *lock = NULL, *second = NULL;
     assert_int_equal(fw_lock_take(dir, "flywheel run", false, &lock, &err), FW_OK);
+    assert_true(fw_lock_held(dir));
     assert_int_equal(fw_lock_take(dir, "flywheel resume", false, &second, &err), FW_EBUSY);
     char pid[32];
     snprintf(pid, sizeof pid, "pid %d", (int)getpid());
@@ -244,6 +245,7 @@ static void test_lock(void **state)
     assert_non_null(strstr(err.msg, "flywheel run"));
     assert_null(second);
     fw_lock_release(lock);
+    assert_false(fw_lock_held(dir));
     assert_int_equal(fw_lock_take(dir, "flywheel resume", false, &second, &err), FW_OK);
     fw_lock_release(second);
 }
