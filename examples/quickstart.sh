@@ -38,6 +38,7 @@ PATH=$source/build:$PATH
 export PATH
 
 step "A small dataset in $work (simulated pictures; one train label in five is wrong)"
+[ ! -e "$work" ] || chmod -R u+w "$work" # views of snapshots are read-only
 rm -rf "$work"
 mkdir -p "$work"
 : >"$work/$mark"
