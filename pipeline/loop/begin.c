@@ -162,11 +162,11 @@ static int header(struct fw_loop *l, const json_t *lock, struct fw_err *err)
                                limit((double)p->loop.budget_wall_ms / 1000), "stage_seconds",
                                limit((double)p->loop.budget_stage_ms / 1000));
     json_t *record =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:O, s:s, s:o}", "type",
-                  "run", "run", l->run, "version", FW_VERSION, "name", p->name, "task",
-                  p->dataset.task == FW_REGRESSION ? "regression" : "classification", "classes",
-                  classes, "metric", metric, "gate", gate, "model", model, "budget", budget, "lock",
-                  lock, "plan", l->project->text, "sets", sets);
+        json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:O, s:s, s:o}", "type",
+                  "run", "run", l->run, "order", l->order, "version", FW_VERSION, "name", p->name,
+                  "task", p->dataset.task == FW_REGRESSION ? "regression" : "classification",
+                  "classes", classes, "metric", metric, "gate", gate, "model", model, "budget",
+                  budget, "lock", lock, "plan", l->project->text, "sets", sets);
     return fw_loop_record(l, record, err);
 }
 

@@ -75,6 +75,7 @@ static int load_history(struct fw_loop *l, struct fw_err *err)
     if (!(l->history = fw_history_new()))
         return fw_err_nomem(err);
     int rc = fw_runs_list(l->project->state_dir, &runs, err);
+    l->order = (int)json_array_size(runs);
     json_array_foreach (runs, i, name) {
         const char *id = json_string_value(name);
         json_t *records = NULL;

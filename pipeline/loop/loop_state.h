@@ -26,6 +26,7 @@ struct fw_loop {
     const struct fw_plan *plan;
     const struct fw_loop_options *o;
     char *run;
+    int order; /* among the project's runs, for those that begin within one second */
     bool resumed;
     struct fw_lock *lock;
     struct fw_repo *repo;

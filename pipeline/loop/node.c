@@ -170,11 +170,9 @@ static int put(struct fw_step *t, struct fw_err *err)
 void fw_step_check_work(struct fw_step *t)
 {
     t->rc = check_outputs(t, &t->err);
-    if (t->rc == FW_OK) {
+    if (t->rc ==
+        FW_OK) /* FW_EINVAL: a link or a pipe among the outputs, which is the stage's doing */
         t->rc = put(t, &t->err);
-        if (t->rc == FW_EINVAL) /* the outputs were fine; the disk was not */
-            t->rc = t->err.code = FW_EIO;
-    }
 }
 
 static int merge(struct fw_step *t, struct fw_err *err)
