@@ -105,10 +105,10 @@ int fw_source_read(const struct fw_import_options *o, char **base, const struct 
     struct stat st;
     if (stat(o->source, &st) != 0) {
         int e = errno;
-        fw_err_sys(err, e, "cannot import %s", o->source);
-        if (e == ENOENT)
-            fw_err_hint(err, "dataset.import names the folder or file to read the data from");
-        return e == ENOENT ? FW_ENOTFOUND : FW_EIO;
+        if (e != ENOENT)
+            return fw_err_sys(err, e, "cannot import %s", o->source);
+        fw_err_set(err, FW_ENOTFOUND, "cannot import %s: %s", o->source, strerror(e));
+        return fw_err_hint(err, "dataset.import names the folder or file to read the data from");
     }
     if (!S_ISDIR(st.st_mode)) {
         if (!(*base = strdup(o->source)))
