@@ -1,5 +1,5 @@
-/* `flywheel plan`: what a run would do, and why; nothing is run and nothing is written but the snapshot
- * view that digests need. */
+/* `flywheel plan`: what a run would do, and why; nothing is run and nothing is written but what digests
+ * need: the snapshot's views and, in .flywheel/plan/, the files that stages read beside the data. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,19 +46,30 @@ static int explain_phase(struct fw_loop *l, struct fw_runner *runner, enum fw_ph
                          json_t *phases, struct fw_err *err)
 {
     json_t *nodes = NULL;
-    int rc = fw_graph_expand(l->plan, phase, graph, err);
+    char *history = NULL, *guidelines = NULL;
+    char *dir = fw_fs_join(l->project->state_dir, "plan");
+    int rc = fw_loop_write_inputs(l, dir, oid, &history, &guidelines, err);
+    if (rc == FW_OK)
+        rc = fw_graph_expand(l->plan, phase, graph, err);
     if (rc != FW_OK)
-        return rc;
+        goto out;
     *job = (struct fw_job){.graph = *graph,
                            .phase = name,
                            .label = "",
                            .snapshot = oid,
                            .task = l->task,
                            .prior = prior,
-                           .labels_left = NAN};
+                           .history = history,
+                           .guidelines = guidelines,
+                           .labels_left = l->plan->loop.budget_labels};
     rc = fw_runner_explain(runner, job, previous, &nodes, err);
+    job->history = job->guidelines = NULL;
     if (rc == FW_OK)
         json_array_append_new(phases, json_pack("{s:s, s:o}", "phase", name, "nodes", nodes));
+out:
+    free(dir);
+    free(history);
+    free(guidelines);
     return rc;
 }
 
@@ -110,6 +121,8 @@ static int explain_on(struct fw_loop *l, struct fw_runner *runner, const char *o
     json_t *previous = previous_recipes(l->project->state_dir);
     int rc = fw_loop_task(l, oid, err);
     if (rc == FW_OK)
+        rc = fw_loop_load_history(l, err);
+    if (rc == FW_OK)
         rc = explain_phase(l, runner, FW_PHASE_MEASURE, "measure", oid, NULL, previous, &graphs[0],
                            &jobs[0], phases, err);
     if (rc == FW_OK)
@@ -152,6 +165,7 @@ int fw_loop_explain(const struct fw_project *project, json_t **out, struct fw_er
     json_decref(phases);
     fw_runner_close(l.runner);
     fw_repo_close(l.repo);
+    fw_history_free(l.history);
     json_decref(l.info);
     free(l.classes);
     return rc;

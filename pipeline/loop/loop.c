@@ -66,8 +66,7 @@ static int refuse_if_parked(struct fw_loop *l, struct fw_err *err)
     return rc;
 }
 
-/* Fixes of the runs before this one, so that nothing rejected is proposed again. */
-static int load_history(struct fw_loop *l, struct fw_err *err)
+int fw_loop_load_history(struct fw_loop *l, struct fw_err *err)
 {
     json_t *runs = NULL;
     size_t i;
@@ -79,7 +78,7 @@ static int load_history(struct fw_loop *l, struct fw_err *err)
     json_array_foreach (runs, i, name) {
         const char *id = json_string_value(name);
         json_t *records = NULL;
-        if (rc != FW_OK || !strcmp(id, l->run)) /* they stand in the order of time */
+        if (rc != FW_OK || (l->run && !strcmp(id, l->run))) /* they stand in the order of time */
             break;
         char *path = fw_run_path(l->project->state_dir, id, "journal.jsonl");
         if (path && fw_journal_read(path, &records, NULL) == FW_OK)
@@ -138,7 +137,7 @@ static int open_all(struct fw_loop *l, struct fw_err *err)
                                   .jobs = l->o->jobs};
     if (rc == FW_OK)
         rc = fw_runner_open(&o, &l->runner, err);
-    return rc == FW_OK ? load_history(l, err) : rc;
+    return rc == FW_OK ? fw_loop_load_history(l, err) : rc;
 }
 
 /* Time spent in earlier sessions, from the last record that says it. */

@@ -58,6 +58,10 @@ int fw_loop_record(struct fw_loop *l, json_t *record, struct fw_err *err);
 int fw_loop_record_once(struct fw_loop *l, json_t *record, const char *key, struct fw_err *err);
 double fw_loop_wall_ms(const struct fw_loop *l);
 
+/* loop.c: the fixes of the runs before this one (all, when l->run is NULL), so that nothing rejected
+ * is proposed again. */
+int fw_loop_load_history(struct fw_loop *l, struct fw_err *err);
+
 /* measure.c */
 /* Runs the measure phase on one or more snapshots at once. */
 int fw_measure(struct fw_loop *l, int iteration, const char *const *oids, const char *const *labels,
@@ -87,6 +91,11 @@ int fw_loop_turn(struct fw_loop *l, int iteration, struct fw_err *err);
 int fw_loop_improve(struct fw_loop *l, int iteration, struct fw_measured *on, bool propose,
                     struct fw_graph **graph, struct fw_job *job, json_t **analysis,
                     struct fw_err *err);
+
+/* Writes the files that every stage of an iteration may read beside the data into dir (NULL: no
+ * memory was left for its name); both names are the caller's to free, also on failure. */
+int fw_loop_write_inputs(struct fw_loop *l, const char *dir, const char *oid, char **history,
+                         char **guidelines, struct fw_err *err);
 
 /* end.c */
 int fw_loop_end(struct fw_loop *l, enum fw_stop reason, const char *text, struct fw_err *err);

@@ -48,14 +48,10 @@ static json_t *trimmed(const json_t *analysis, const char *oid)
     return out;
 }
 
-/* The files that every stage of an iteration may read beside the data. */
-static int write_inputs(struct fw_loop *l, int iteration, const char *oid, char **history,
-                        char **guidelines, struct fw_err *err)
+int fw_loop_write_inputs(struct fw_loop *l, const char *dir, const char *oid, char **history,
+                         char **guidelines, struct fw_err *err)
 {
-    char rel[64];
     struct fw_buf lines = {0}, text = {0};
-    snprintf(rel, sizeof rel, "%d", iteration);
-    char *dir = fw_run_path(l->project->state_dir, l->run, rel);
     int rc = dir ? fw_fs_mkdirs(dir, err) : fw_err_nomem(err);
     if (rc == FW_OK) {
         *history = fw_fs_join(dir, "history.jsonl");
@@ -73,7 +69,6 @@ static int write_inputs(struct fw_loop *l, int iteration, const char *oid, char 
         rc = fw_fs_write_atomic(*guidelines, text.p ? text.p : "", text.len, err);
     fw_buf_release(&lines);
     fw_buf_release(&text);
-    free(dir);
     return rc;
 }
 
@@ -99,7 +94,11 @@ int fw_loop_improve(struct fw_loop *l, int iteration, struct fw_measured *on, bo
     json_t *found = NULL;
     struct fw_job *jobs[] = {job};
     *analysis = NULL;
-    int rc = write_inputs(l, iteration, on->oid, &history, &guidelines, err);
+    char rel[64];
+    snprintf(rel, sizeof rel, "%d", iteration);
+    char *dir = fw_run_path(l->project->state_dir, l->run, rel);
+    int rc = fw_loop_write_inputs(l, dir, on->oid, &history, &guidelines, err);
+    free(dir);
     if (rc == FW_OK)
         rc = fw_graph_expand(l->plan, FW_PHASE_IMPROVE, &whole, err);
     if (rc == FW_OK && !propose)
