@@ -36,13 +36,13 @@ static int new_id(struct fw_loop *l, struct fw_err *err)
     }
     if (!l->run)
         return fw_err_nomem(err);
-    char *dir = fw_run_path(l->project->state_dir, l->run, "");
+    char *journal = fw_run_path(l->project->state_dir, l->run, "journal.jsonl");
     int rc = FW_OK;
-    if (!dir)
+    if (!journal)
         rc = fw_err_nomem(err);
-    else if (fw_fs_exists(dir))
+    else if (fw_fs_exists(journal))
         rc = fw_err_set(err, FW_EEXISTS, "there is a run '%s' already", l->run);
-    free(dir);
+    free(journal);
     return rc;
 }
 

@@ -114,11 +114,13 @@ static int by_time(const void *a, const void *b)
 }
 
 /* When the run's first record was written. Names do not tell: people choose them. A run that has no
- * record yet is only now beginning, so it is the newest. */
-static void find_began(const char *state_dir, struct began *run)
+ * record yet is only now beginning, so it is the newest. False: there is no journal, only the folder
+ * of a run that could not begin. */
+static bool find_began(const char *state_dir, struct began *run)
 {
     char *path = fw_run_path(state_dir, run->name, "journal.jsonl"), *line = NULL;
     size_t cap = 0;
+    bool is_run = !path || fw_fs_exists(path);
     FILE *f = path ? fopen(path, "re") : NULL;
     ssize_t n = f ? getline(&line, &cap, f) : -1;
     json_t *record = n > 1 ? fw_sum_decode(line, (size_t)n - 1) : NULL;
@@ -130,6 +132,7 @@ static void find_began(const char *state_dir, struct began *run)
         fclose(f);
     free(line);
     free(path);
+    return is_run;
 }
 
 int fw_runs_list(const char *state_dir, json_t **out, struct fw_err *err)
@@ -154,8 +157,10 @@ int fw_runs_list(const char *state_dir, json_t **out, struct fw_err *err)
         }
         if (!(runs[n].name = strdup(ent->d_name)))
             rc = fw_err_nomem(err);
+        else if (find_began(state_dir, &runs[n]))
+            n++;
         else
-            find_began(state_dir, &runs[n++]);
+            free(runs[n].name);
     }
     if (n)
         qsort(runs, n, sizeof *runs, by_time);
