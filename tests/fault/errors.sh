@@ -89,9 +89,9 @@ failing() {
     echo "$1: at call 1 to $((at - step)) by $step, $told runs ended with an error"
 }
 
-failing "full disk" warm write,open,mkdir,sync,rename ENOSPC yes 37 "No space left on device"
-failing "one write that fails" warm write,open,mkdir,sync,rename EIO no 37 "Input/output error"
-failing "one read that fails" warm read EIO no 61 "Input/output error"
+failing "full disk" warm write,open,mkdir,sync,rename ENOSPC yes 27 "No space left on device"
+failing "one write that fails" warm write,open,mkdir,sync,rename EIO no 27 "Input/output error"
+failing "one read that fails" warm read EIO no 23 "Input/output error"
 failing "a full disk, cold" cold write ENOSPC yes 61 "No space left on device"
 failing "no process" cold spawn EAGAIN yes 9 "Resource temporarily unavailable"
 failing "no descriptor" warm open EMFILE no 17 "Too many open files"

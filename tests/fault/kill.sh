@@ -92,9 +92,10 @@ killed "rename, link or mkdir" rename,mkdir / kill 29
 killed "sync" sync / kill 19
 killed "write" write / torn 29
 
-# At random moments, with the stages running: killed again and again until it gets through.
+# At random moments, with the stages running: killed again and again, each time a little later, until
+# it gets through.
 seed=7
-for round in 1 2 3; do
+for round in 1 2 3 4 5; do
     rm -rf try
     cp -r cold try
     kills=0
@@ -106,7 +107,7 @@ for round in 1 2 3; do
             (cd try && exec "$flywheel" run --id one) >"$work/all" 2>&1 &
         fi
         pid=$!
-        sleep "0.$((100 + seed % 500))"
+        sleep "$(printf 0.%03d $((15 + seed % 120 + 4 * kills)))"
         kill -9 $pid 2>/dev/null || break
         wait $pid 2>/dev/null
         kills=$((kills + 1))
