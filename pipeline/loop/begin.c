@@ -13,18 +13,21 @@
 static const double sanity_floor =
     0.8; /* a model that cannot fit four fifths of 48 samples learns nothing */
 
-int fw_loop_base(const struct fw_project *p, struct fw_repo *repo, int64_t when,
+int fw_loop_base(const struct fw_project *p, struct fw_repo *repo, int64_t when, bool again,
                  char oid[FW_OID_HEX], struct fw_import_report *report,
                  struct fw_import_problems *problems, struct fw_err *err)
 {
     const struct fw_plan *plan = p->plan;
     int rc = fw_repo_branch(repo, plan->name, oid, err);
-    if (rc != FW_ENOTFOUND)
+    if (rc != FW_ENOTFOUND && !(again && rc == FW_OK))
         return rc;
     if (!plan->dataset.import) {
-        fw_err_set(err, FW_EINVAL,
-                   "there is no snapshot yet on branch flywheel/%s and nothing to import",
-                   plan->name);
+        if (rc == FW_OK)
+            fw_err_set(err, FW_EINVAL, "there is nothing to import");
+        else
+            fw_err_set(err, FW_EINVAL,
+                       "there is no snapshot yet on branch flywheel/%s and nothing to import",
+                       plan->name);
         fw_err_at(err, plan->path, 0, 0);
         return fw_err_hint(err, "say where the data is: `dataset: {import: data/}`");
     }
@@ -97,13 +100,21 @@ static int hold_fixed(struct fw_loop *l, const char *oid, json_t **now, struct f
     const json_t *header = fw_loop_find(l, "run", -1);
     if (rc == FW_OK && l->resumed && header && !locked)
         rc = fw_modellock_check(json_object_get(header, "lock"), *now, true, true, err);
-    if (rc == FW_OK && (!locked || !json_equal(locked, *now)))
-        rc = fw_modellock_write(l->project->root, *now, err);
     json_decref(locked);
     return rc;
 }
 
-static json_t *model_stages(const struct fw_loop *l)
+/* The lock is written when the model has proven to work: a first try that fails binds nobody. */
+static int lock_model(struct fw_loop *l, const json_t *now, struct fw_err *err)
+{
+    json_t *locked = NULL;
+    bool same =
+        fw_modellock_read(l->project->root, &locked, NULL) == FW_OK && json_equal(locked, now);
+    json_decref(locked);
+    return same ? FW_OK : fw_modellock_write(l->project->root, now, err);
+}
+
+static json_t *model_stages(const struct fw_loop *l, const json_t *lock)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < l->plan->n_stages; i++) {
@@ -114,11 +125,14 @@ static json_t *model_stages(const struct fw_loop *l)
         for (size_t j = 0; j < s->n_seeds; j++)
             json_array_append_new(seeds, json_integer((json_int_t)s->seeds[j]));
         const char *version = json_string_value(json_object_get(s->describe, "version"));
+        char key[512];
+        snprintf(key, sizeof key, "%s.content", s->name);
+        json_t *digest = json_object_get(json_object_get(lock, "model"), key);
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:O, s:o}", "stage", s->name, "plugin",
+            list, json_pack("{s:s, s:s, s:s, s:O?, s:O, s:o}", "stage", s->name, "plugin",
                             s->plugin ? s->plugin : (s->command ? s->command : "command"),
-                            "plugin_version", version ? version : "", "params", s->params, "seeds",
-                            seeds));
+                            "plugin_version", version ? version : "", "digest", digest, "params",
+                            s->params, "seeds", seeds));
     }
     return list;
 }
@@ -156,7 +170,7 @@ static int header(struct fw_loop *l, const json_t *lock, struct fw_err *err)
     json_t *gate = json_pack("{s:s, s:f, s:o}", "rule", rules[p->loop.rule], "confidence",
                              p->loop.confidence, "guards", named(p->loop.guards, p->loop.n_guards));
     json_t *model = json_pack("{s:O, s:o}", "fingerprint", json_object_get(lock, "fingerprint"),
-                              "stages", model_stages(l));
+                              "stages", model_stages(l, lock));
     json_t *budget = json_pack("{s:o, s:o, s:o, s:o}", "labels", limit(p->loop.budget_labels),
                                "money", limit(p->loop.budget_money), "wall_seconds",
                                limit((double)p->loop.budget_wall_ms / 1000), "stage_seconds",
@@ -305,15 +319,47 @@ static int baselines(struct fw_loop *l, const char *oid, struct fw_err *err)
     return rc;
 }
 
+/* Fixes that an earlier run could neither prove nor disprove are the head to build on. "" when there are
+ * none; the journal says what a resumed run began with. */
+static int find_inherited(struct fw_loop *l, const char *base, char oid[FW_OID_HEX],
+                          struct fw_err *err)
+{
+    const json_t *before = fw_loop_find(l, "inherited", -1);
+    const char *said = json_string_value(json_object_get(before, "snapshot"));
+    char ref[512];
+    bool descends = false;
+    oid[0] = '\0';
+    if (before) {
+        snprintf(oid, FW_OID_HEX, "%s", said ? said : "");
+        return FW_OK;
+    }
+    snprintf(ref, sizeof ref, "refs/flywheel/provisional/%s", l->plan->name);
+    int rc = fw_repo_ref(l->repo, ref, oid, err);
+    if (rc == FW_OK && strcmp(oid, base))
+        rc = fw_repo_descends(l->repo, oid, base, &descends, err);
+    if (!descends)
+        oid[0] = '\0';
+    if (rc != FW_OK && rc != FW_ENOTFOUND)
+        return rc;
+    return fw_loop_record(l, json_pack("{s:s, s:s}", "type", "inherited", "snapshot", oid), err);
+}
+
 static int first_iteration(struct fw_loop *l, const char *oid, struct fw_err *err)
 {
-    const char *oids[] = {oid}, *labels[] = {""};
+    char head[FW_OID_HEX];
+    struct fw_measured *m[2] = {NULL, NULL};
     fw_observe(&l->o->observer, "{s:s, s:i}", "event", "iteration", "iteration", 0);
-    int rc = fw_measure(l, 0, oids, labels, 1, &l->base, err);
+    int rc = find_inherited(l, oid, head, err);
     if (rc != FW_OK)
         return rc;
+    l->inherited = head[0] != '\0';
+    const char *oids[] = {oid, head}, *labels[] = {"", "provisional"};
+    rc = fw_measure(l, 0, oids, labels, l->inherited ? 2 : 1, m, err);
+    if (rc != FW_OK)
+        return rc;
+    l->base = m[0];
     l->champion = fw_measured_ref(l->base);
-    l->head = fw_measured_ref(l->base);
+    l->head = l->inherited ? m[1] : fw_measured_ref(l->base);
     json_t *record = json_pack("{s:s, s:i, s:s, s:n, s:O}", "type", "measured", "iteration", 0,
                                "snapshot", oid, "parent", "rows", json_object_get(l->info, "rows"));
     if (record)
@@ -354,7 +400,8 @@ int fw_loop_begin(struct fw_loop *l, struct fw_loop_outcome *outcome, struct fw_
     if (base)
         snprintf(oid, sizeof oid, "%s", json_string_value(json_object_get(base, "snapshot")));
     else
-        rc = fw_loop_base(l->project, l->repo, fw_clock_now(), oid, &report, &outcome->import, err);
+        rc = fw_loop_base(l->project, l->repo, fw_clock_now(), false, oid, &report,
+                          &outcome->import, err);
     if (rc == FW_OK)
         rc = fw_loop_task(l, oid, err);
     if (rc == FW_OK)
@@ -369,6 +416,8 @@ int fw_loop_begin(struct fw_loop *l, struct fw_loop_outcome *outcome, struct fw_
         rc = sanity(l, oid, err);
     if (rc == FW_OK)
         rc = first_iteration(l, oid, err);
+    if (rc == FW_OK)
+        rc = lock_model(l, lock, err);
     if (rc == FW_OK)
         rc = baselines(l, oid, err);
     fw_buf_release(&report.warnings);

@@ -146,10 +146,12 @@ static int hand_over(struct fw_loop *l, enum fw_stop reason, struct fw_err *err)
 /* Unproven fixes stay on a ref of their own. */
 static int keep_provisional(struct fw_loop *l, struct fw_err *err)
 {
-    char ref[512];
-    if (l->head == l->champion)
-        return FW_OK;
+    char ref[512], old[FW_OID_HEX];
     snprintf(ref, sizeof ref, "refs/flywheel/provisional/%s", l->plan->name);
+    if (l->head == l->champion) /* nothing is unproven any more */
+        return fw_repo_ref(l->repo, ref, old, NULL) == FW_OK
+                   ? fw_repo_set_ref(l->repo, ref, l->champion->oid, err)
+                   : FW_OK;
     int rc = fw_repo_set_ref(l->repo, ref, l->head->oid, err);
     if (rc == FW_OK)
         rc = fw_loop_record_once(l,

@@ -27,6 +27,14 @@ double fw_gate_alpha(const struct fw_gate_rules *rules, bool second)
     return second ? part * second_look_share : part * (1 - second_look_share);
 }
 
+size_t fw_gate_resamples(const struct fw_gate_rules *rules)
+{
+    const double usual = 1e4, most = 1e6; /* the smallest p-value is 1 / (resamples + 1) */
+    double alpha = fw_gate_alpha(rules, rules->ablate);
+    double wanted = alpha > 0 ? 20 / alpha : usual;
+    return (size_t)(wanted < usual ? usual : wanted > most ? most : wanted);
+}
+
 static enum fw_verdict by_rule(const struct fw_gate_rules *rules, double alpha,
                                const struct fw_comparison *cmp, char *reason, size_t size)
 {
@@ -54,17 +62,17 @@ static enum fw_verdict by_rule(const struct fw_gate_rules *rules, double alpha,
         break;
     }
     if (cmp->gain > 0 && cmp->p_improved <= alpha) {
-        snprintf(reason, size, "%+.2f points, p = %.4f, at most the %.4f this look may spend",
+        snprintf(reason, size, "%+.2f points, p = %.4g, at most the %.4g this look may spend",
                  points, cmp->p_improved, alpha);
         return FW_VERDICT_IMPROVED;
     }
     double worse = 1 - rules->confidence;
     if (cmp->gain < 0 && cmp->p_worse <= worse) {
-        snprintf(reason, size, "%+.2f points, p = %.4f for a loss by luck, at most %.4f", points,
+        snprintf(reason, size, "%+.2f points, p = %.4g for a loss by luck, at most %.4g", points,
                  cmp->p_worse, worse);
         return FW_VERDICT_WORSE;
     }
-    snprintf(reason, size, "%+.2f points could be luck (p = %.4f; this look needs %.4f)", points,
+    snprintf(reason, size, "%+.2f points could be luck (p = %.4g; this look needs %.4g)", points,
              cmp->p_improved, alpha);
     return FW_VERDICT_UNDECIDED;
 }

@@ -51,6 +51,8 @@ struct fw_gate_result {
 bool fw_guard_broken(const struct fw_guard *guard);
 /* The level of one look. second: the look at what an ablation kept. */
 double fw_gate_alpha(const struct fw_gate_rules *rules, bool second);
+/* How many resamples a look needs, so that its p-value can be well below its level: at least 10 000. */
+size_t fw_gate_resamples(const struct fw_gate_rules *rules);
 void fw_gate_decide(const struct fw_gate_rules *rules, bool second, const struct fw_comparison *cmp,
                     const struct fw_guard *guards, size_t n_guards, struct fw_gate_result *out);
 

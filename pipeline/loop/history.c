@@ -104,8 +104,9 @@ int fw_history_fate(struct fw_history *h, const char *run, int from, int to, con
     if (!kept)
         return fw_err_nomem(err);
     for (struct entry *e = h->first; e; e = e->next) {
-        if (strcmp(e->run, run) || e->iteration < from || e->iteration > to ||
-            strcmp(e->fate, "provisional"))
+        if (strcmp(e->fate, "provisional"))
+            continue;
+        if (run && (strcmp(e->run, run) || e->iteration < from || e->iteration > to))
             continue;
         if (op && (!id || !label || strcmp(e->op, op) || strcmp(e->id, id) || strcmp(e->to, label)))
             continue;
@@ -129,7 +130,7 @@ static int add_proposed(struct fw_history *h, const char *run, const json_t *rec
             if (rc != FW_OK)
                 return rc;
         }
-        json_array_foreach (json_object_get(part, "set_aside"), j, fix) {
+        json_array_foreach (json_object_get(part, "aside"), j, fix) {
             int rc = add(h, run, iteration, stage ? stage : "", fix, "aside", err);
             if (rc != FW_OK)
                 return rc;
@@ -143,6 +144,8 @@ static int add_fate(struct fw_history *h, const char *run, const json_t *record,
     int from = (int)json_integer_value(json_object_get(record, "from"));
     int to = (int)json_integer_value(json_object_get(record, "to"));
     const char *fate = json_string_value(json_object_get(record, "fate"));
+    if (json_is_true(json_object_get(record, "inherited")))
+        run = NULL;
     const json_t *fixes = json_object_get(record, "fixes");
     size_t i;
     json_t *fix;

@@ -24,7 +24,7 @@ int fw_history_add_journal(struct fw_history *h, const json_t *journal, struct f
 int fw_history_add(struct fw_history *h, const char *run, int iteration, const char *stage,
                    const struct fw_fix *fix, const char *fate, struct fw_err *err);
 /* Sets the fate of the provisional fixes of iterations from..to of a run; of one fix when `packed`
- * ([op, id, to]) is not NULL. Confirmed fixes and those set aside keep theirs. */
+ * ([op, id, to]) is not NULL. run NULL: of every run (and iteration). Confirmed fixes and those set aside keep theirs. */
 int fw_history_fate(struct fw_history *h, const char *run, int from, int to, const json_t *packed,
                     const char *fate, struct fw_err *err);
 /* NULL when the fix may be proposed; else why not ("rejected in iteration 2"). */

@@ -43,18 +43,20 @@ struct fw_loop {
     struct fw_measured *base, *champion, *head;
     struct fw_loop_state stop;
     double *kappas;
-    int head_since; /* first iteration whose fixes are provisional */
+    int head_since; /* first iteration whose fixes are provisional; 0 = none */
+    bool inherited; /* the head holds provisional fixes of earlier runs too */
     int looks;
     double wall_before_ms; /* of earlier sessions of this run */
     int64_t session_began;
     bool stopped;
 };
 
-/* journal.c */
+/* journaling.c */
 const json_t *fw_loop_find(const struct fw_loop *l, const char *type, int iteration);
-/* Appends the record (stolen) unless one of its type and iteration stands there already; then
- * *same, when not NULL, is checked to be equal in field `key`: a difference is FW_ECORRUPT. */
+/* Appends a record (stolen) with the time and what was spent so far. */
 int fw_loop_record(struct fw_loop *l, json_t *record, struct fw_err *err);
+/* The same unless one of its type and iteration stands there already; then the two must be equal in
+ * field `key` (when not NULL): a difference is FW_ECORRUPT. */
 int fw_loop_record_once(struct fw_loop *l, json_t *record, const char *key, struct fw_err *err);
 double fw_loop_wall_ms(const struct fw_loop *l);
 
@@ -77,7 +79,7 @@ fw_loop_scored_stage(const struct fw_loop *l); /* the evaluate stage that counts
 
 /* begin.c */
 int fw_loop_begin(struct fw_loop *l, struct fw_loop_outcome *outcome, struct fw_err *err);
-int fw_loop_base(const struct fw_project *p, struct fw_repo *repo, int64_t when,
+int fw_loop_base(const struct fw_project *p, struct fw_repo *repo, int64_t when, bool again,
                  char oid[FW_OID_HEX], struct fw_import_report *report,
                  struct fw_import_problems *problems, struct fw_err *err);
 int fw_loop_task(struct fw_loop *l, const char *oid, struct fw_err *err);

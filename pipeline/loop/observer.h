@@ -1,6 +1,6 @@
 /*
  * What the engine tells while it works. Events are JSON objects with "event":
- *   {"event":"run","run","resumed":bool}  {"event":"iteration","iteration"}
+ *   {"event":"run","run","resumed":bool}  {"event":"iteration","iteration","recorded":bool}
  * {"event":"phase","phase"}
  *   {"event":"node","node","state","iteration","seconds","attempt","error"?}
  * {"event":"progress","node","done","total","unit"}

@@ -51,7 +51,9 @@ static void make_label(struct fw_part *p, size_t index)
 static int filter(struct fw_part *p, const struct fw_history *history, json_t *aside,
                   struct fw_err *err)
 {
-    if (!(p->take = calloc(p->patch->n + 1, sizeof *p->take)))
+    p->take = calloc(p->patch->n + 1, sizeof *p->take);
+    p->aside = calloc(p->patch->n + 1, sizeof *p->aside);
+    if (!p->take || !p->aside)
         return fw_err_nomem(err);
     for (size_t i = 0; i < p->patch->n; i++) {
         char why[200];
@@ -103,6 +105,7 @@ void fw_parts_release(struct fw_parts *parts, void (*free_measured)(struct fw_me
         if (p->owns_patch)
             fw_patch_free(p->patch);
         free(p->take);
+        free(p->aside);
         free_measured(p->alone);
     }
     free(parts->list);
@@ -194,6 +197,7 @@ static int settle_part(struct fw_part *p, struct gone *set, struct fw_history *h
         const char *fate = g ? "aside" : fix->op == FW_OP_CONFIRM ? "confirmed" : "provisional";
         if (g) {
             p->take[i] = false;
+            p->aside[i] = true;
             p->n_set_aside++;
         }
         int rc = fw_history_add(history, run, iteration, p->stage->name, fix, fate, err);
@@ -315,33 +319,41 @@ int fw_parts_split(const struct fw_part *part, struct fw_parts *out, struct fw_e
     return rc;
 }
 
-json_t *fw_part_taken(const struct fw_part *part)
+static json_t *packed(const struct fw_part *part, const bool *which)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < part->patch->n; i++)
-        if (part->take[i])
+    for (size_t i = 0; which && i < part->patch->n; i++)
+        if (which[i])
             json_array_append_new(list, fw_history_pack(&part->patch->fixes[i]));
     return list;
+}
+
+json_t *fw_part_taken(const struct fw_part *part)
+{
+    return packed(part, part->take);
 }
 
 json_t *fw_part_record(const struct fw_part *part)
 {
     const struct fw_apply_counts *c = &part->counts;
-    return json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:f, s:f}", "stage",
+    return json_pack("{s:s, s:s, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:f, s:f}", "stage",
                      part->name, "kind", fw_kind_name(part->stage->kind), "taken",
-                     fw_part_taken(part), "counts", "relabel", (json_int_t)c->relabel, "add",
-                     (json_int_t)c->add, "remove", (json_int_t)c->remove, "confirm",
-                     (json_int_t)c->confirm, "guideline", (json_int_t)c->guideline, "set_aside",
-                     (json_int_t)part->n_set_aside, "labels", part->labels, "money", part->money);
+                     fw_part_taken(part), "aside", packed(part, part->aside), "counts", "relabel",
+                     (json_int_t)c->relabel, "add", (json_int_t)c->add, "remove",
+                     (json_int_t)c->remove, "confirm", (json_int_t)c->confirm, "guideline",
+                     (json_int_t)c->guideline, "set_aside", (json_int_t)part->n_set_aside, "labels",
+                     part->labels, "money", part->money);
 }
 
 json_t *fw_part_gain_record(const struct fw_part *part)
 {
     const struct fw_comparison *g = &part->gain;
     if (!part->has_gain)
-        return json_pack("{s:s, s:n, s:n, s:n, s:n, s:b}", "part", part->name, "gain", "low",
-                         "high", "verdict", "kept", part->kept);
+        return json_pack("{s:s, s:I, s:n, s:n, s:n, s:n, s:b}", "part", part->name, "fixes",
+                         (json_int_t)part->n_effective, "gain", "low", "high", "verdict", "kept",
+                         part->kept);
     const char *verdict = g->low > 0 ? "improved" : g->high < 0 ? "worse" : "undecided";
-    return json_pack("{s:s, s:f, s:f, s:f, s:s, s:b}", "part", part->name, "gain", g->gain, "low",
-                     g->low, "high", g->high, "verdict", verdict, "kept", part->kept);
+    return json_pack("{s:s, s:I, s:f, s:f, s:f, s:s, s:b}", "part", part->name, "fixes",
+                     (json_int_t)part->n_effective, "gain", g->gain, "low", g->low, "high", g->high,
+                     "verdict", verdict, "kept", part->kept);
 }

@@ -22,6 +22,7 @@ struct fw_part {
     struct fw_patch *patch;
     bool owns_patch;
     bool *take;         /* per fix */
+    bool *aside;        /* per fix: set aside when the patch was applied */
     size_t n_taken;     /* fixes taken */
     size_t n_effective; /* of those, the ones that change the dataset */
     size_t n_set_aside;
@@ -56,10 +57,10 @@ int fw_parts_split(const struct fw_part *part, struct fw_parts *out, struct fw_e
 struct fw_apply_part fw_part_apply(const struct fw_part *part, int iteration);
 /* [op, id, to] of the taken fixes. New reference. */
 json_t *fw_part_taken(const struct fw_part *part);
-/* For the journal: {"stage","kind","taken","set_aside","counts","labels","money"}. New reference.
+/* For the journal: {"stage","kind","taken","aside","counts","labels","money"}. New reference.
  */
 json_t *fw_part_record(const struct fw_part *part);
-/* {"part","gain","low","high","verdict","kept"}; gains null when not measured. New reference. */
+/* {"part","fixes","gain","low","high","verdict","kept"}; gains null when not measured. New reference. */
 json_t *fw_part_gain_record(const struct fw_part *part);
 
 #endif

@@ -181,6 +181,12 @@ int fw_runner_look_up(struct fw_runner *r, struct fw_job *job, const struct fw_n
         add_files(r, job, node, t->recipe);
     if (rc == FW_OK)
         rc = fw_cache_key(t->recipe, t->key, err);
+    /* What an iteration that is on record was decided with stays, whatever has become of a pool since. */
+    const char *had = json_string_value(json_object_get(job->replay, node->name));
+    json_t *result = NULL;
+    if (rc == FW_OK && had && fw_cache_get(r->o.project->state_dir, had, &result, NULL) == FW_OK)
+        snprintf(t->key, sizeof t->key, "%s", had);
+    json_decref(result);
     if (rc == FW_OK) {
         int got = fw_cache_get(r->o.project->state_dir, t->key, &t->result, err);
         *hit = got == FW_OK;
@@ -544,7 +550,9 @@ static int outcome(struct fw_runner *r, struct fw_err *err)
             }
             fw_buf_release(&tail);
             fw_err_hint(err, "%s",
-                        res->err.hint[0] ? res->err.hint : "mend it, then run `flywheel resume`");
+                        res->err.hint[0] ? res->err.hint
+                                         : "mend the cause, then `flywheel resume`; after a change "
+                                           "of flywheel.yaml, `flywheel run`");
             return FW_ESTAGE;
         }
     }

@@ -45,7 +45,8 @@ struct fw_job {
     const char *guidelines;     /* path of GUIDELINES.md; may be NULL */
     const char
         *test_dir; /* NULL: dataset:test is the sealed split; else this folder stands in for it */
-    double labels_left; /* NaN = no limit; told to the stages that propose */
+    const json_t *replay; /* node → cache key of results that a resumed run had; may be NULL */
+    double labels_left;   /* NaN = no limit; told to the stages that propose */
     /* filled by fw_runner_run */
     struct fw_node_result *results; /* graph->n */
 };

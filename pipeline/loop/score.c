@@ -468,10 +468,11 @@ int fw_scores_report(const struct fw_evalset *set, const struct fw_metric *metri
 
 int fw_scores_compare(const struct fw_evalset *set, const struct fw_metric *metric,
                       const struct fw_scores *before, const struct fw_scores *after, double level,
-                      uint64_t seed, struct fw_comparison *out, struct fw_err *err)
+                      size_t resamples, uint64_t seed, struct fw_comparison *out,
+                      struct fw_err *err)
 {
     struct fw_truth truth = truth_of(set);
-    return fw_compare(metric, &truth, &before->view, &after->view, RESAMPLES, level, seed, out,
+    return fw_compare(metric, &truth, &before->view, &after->view, resamples, level, seed, out,
                       err);
 }
 

@@ -45,7 +45,8 @@ int fw_scores_report(const struct fw_evalset *set, const struct fw_metric *metri
                      struct fw_err *err);
 int fw_scores_compare(const struct fw_evalset *set, const struct fw_metric *metric,
                       const struct fw_scores *before, const struct fw_scores *after, double level,
-                      uint64_t seed, struct fw_comparison *out, struct fw_err *err);
+                      size_t resamples, uint64_t seed, struct fw_comparison *out,
+                      struct fw_err *err);
 /* Fills one fw_guard per plan guard; names are owned by the set. A guard is a class (its F1), a
  * metric
  * ("recall:spam"), or a slice (the run's metric on it). */

@@ -85,13 +85,32 @@ static int find_analysis(const struct fw_job *job, json_t **out, struct fw_err *
     return FW_OK;
 }
 
+/* Keys of the results that the proposals of a recorded iteration were made from. New reference. */
+static json_t *recorded_keys(const struct fw_loop *l, int iteration)
+{
+    json_t *keys = fw_loop_find(l, "proposed", iteration) ? json_object() : NULL, *r;
+    size_t i;
+    json_array_foreach (l->records, i, r) {
+        const char *phase = json_string_value(json_object_get(r, "phase"));
+        const char *label = json_string_value(json_object_get(r, "label"));
+        const char *state = json_string_value(json_object_get(r, "state"));
+        const char *node = json_string_value(json_object_get(r, "node"));
+        json_t *key = json_object_get(r, "key");
+        if (keys && key && node && phase && !strcmp(phase, "improve") && label && !*label &&
+            state && (!strcmp(state, "done") || !strcmp(state, "cached")) &&
+            json_integer_value(json_object_get(r, "iteration")) == iteration)
+            json_object_set(keys, node, key);
+    }
+    return keys;
+}
+
 int fw_loop_improve(struct fw_loop *l, int iteration, struct fw_measured *on, bool propose,
                     struct fw_graph **graph, struct fw_job *job, json_t **analysis,
                     struct fw_err *err)
 {
     char *history = NULL, *guidelines = NULL;
     struct fw_graph *whole = NULL, *part = NULL;
-    json_t *found = NULL;
+    json_t *found = NULL, *keys = propose ? recorded_keys(l, iteration) : NULL;
     struct fw_job *jobs[] = {job};
     *analysis = NULL;
     char rel[64];
@@ -113,6 +132,7 @@ int fw_loop_improve(struct fw_loop *l, int iteration, struct fw_measured *on, bo
                         .prior = &on->job,
                         .history = history,
                         .guidelines = guidelines,
+                        .replay = keys,
                         .labels_left = isnan(l->plan->loop.budget_labels)
                                            ? NAN
                                            : fmax(0, l->plan->loop.budget_labels - l->stop.labels)};
@@ -123,7 +143,9 @@ int fw_loop_improve(struct fw_loop *l, int iteration, struct fw_measured *on, bo
     if (rc == FW_OK && found)
         *analysis = trimmed(found, on->oid);
     json_decref(found);
+    json_decref(keys);
     job->history = job->guidelines = NULL;
+    job->replay = NULL;
     free(history);
     free(guidelines);
     if (part) { /* only the analysis was wanted, and it has been read */
@@ -281,7 +303,8 @@ static int compare(struct fw_loop *l, const struct fw_measured *before,
                    const struct fw_measured *after, struct fw_comparison *out, struct fw_err *err)
 {
     return fw_scores_compare(l->dev, &l->metric, before->scores, after->scores,
-                             l->plan->loop.confidence, l->plan->seed, out, err);
+                             l->plan->loop.confidence, fw_gate_resamples(&l->rules), l->plan->seed,
+                             out, err);
 }
 
 /* Gains of the parts over the head: measured alone, or the candidate's own when it has one part. */
@@ -324,15 +347,15 @@ static int decide(struct turn *t, const struct fw_measured *candidate, bool seco
     return rc;
 }
 
-static int move_branch(struct fw_loop *l, const char *from, const char *to, struct fw_err *err)
+/* A move that the journal knows is done was followed by others; one that was cut off before its record
+ * finds the branch where it belongs. */
+static int move_branch(const struct turn *t, const char *from, const char *to, struct fw_err *err)
 {
-    char ref[512], now[FW_OID_HEX];
-    snprintf(ref, sizeof ref, "refs/heads/flywheel/%s", l->plan->name);
-    /* A run that was cut off between the move and the next record finds it done. */
-    if (l->resumed && fw_repo_branch(l->repo, l->plan->name, now, NULL) == FW_OK &&
-        !strcmp(now, to))
+    char ref[512];
+    if (fw_loop_find(t->l, "gate", t->k))
         return FW_OK;
-    return fw_repo_move(l->repo, ref, from, to, "flywheel: new champion", err);
+    snprintf(ref, sizeof ref, "refs/heads/flywheel/%s", t->l->plan->name);
+    return fw_repo_move(t->l->repo, ref, from, to, "flywheel: new champion", err);
 }
 
 /* The snapshot with its score in the trailers, as it stays in the history of the branch. */
@@ -372,6 +395,16 @@ static int set_fate(struct turn *t, int from, int to, json_t *fixes, const char 
     return rc;
 }
 
+/* The provisional fixes of earlier runs, which this run's head was built on. */
+static int set_inherited_fate(struct turn *t, const char *fate, struct fw_err *err)
+{
+    if (!t->l->inherited)
+        return FW_OK;
+    t->l->inherited = false;
+    json_array_append_new(t->fates, json_pack("{s:b, s:s}", "inherited", 1, "fate", fate));
+    return fw_history_fate(t->l->history, NULL, 0, 0, NULL, fate, err);
+}
+
 static void replace(struct fw_measured **at, struct fw_measured *with)
 {
     struct fw_measured *old = *at;
@@ -386,11 +419,13 @@ static int accept(struct turn *t, struct fw_measured *m, enum fw_verdict verdict
     struct fw_loop *l = t->l;
     int rc = seal(t, m, verdict, err);
     if (rc == FW_OK && verdict == FW_VERDICT_IMPROVED)
-        rc = move_branch(l, l->champion->oid, m->oid, err);
+        rc = move_branch(t, l->champion->oid, m->oid, err);
     if (rc != FW_OK)
         return rc;
     if (verdict == FW_VERDICT_IMPROVED) {
         rc = set_fate(t, l->head_since ? l->head_since : t->k, t->k, NULL, "kept", err);
+        if (rc == FW_OK)
+            rc = set_inherited_fate(t, "kept", err);
         replace(&l->champion, m);
         l->head_since = 0;
         l->stop.since_improved = 0;
@@ -413,9 +448,12 @@ static int roll_back(struct turn *t, struct fw_err *err)
         if (rc != FW_OK)
             return rc;
         if (cmp.gain < 0) {
-            from = l->head_since;
+            from = l->head_since ? l->head_since : t->k;
             replace(&l->head, l->champion);
             l->head_since = 0;
+            rc = set_inherited_fate(t, "rejected", err);
+            if (rc != FW_OK)
+                return rc;
         }
     }
     return set_fate(t, from, t->k, NULL, "rejected", err);
@@ -507,7 +545,10 @@ static int record_gate(struct turn *t, json_t *first, json_t *second, const char
     for (size_t i = 0; i < t->parts.n; i++) {
         t->parts.list[i].kept = strcmp(state, "rolled back") != 0 &&
                                 (!json_array_size(t->ablation) || t->parts.list[i].kept);
-        json_array_append_new(fixes, fw_part_gain_record(&t->parts.list[i]));
+        json_t *fix = fw_part_gain_record(&t->parts.list[i]);
+        if (t->split.n && fw_part_effective(&t->parts.list[i]) && strcmp(state, "rolled back"))
+            json_object_set_new(fix, "kept", json_string("partly"));
+        json_array_append_new(fixes, fix);
     }
     json_t *record = json_pack(
         "{s:s, s:i, s:O, s:O?, s:o, s:O, s:O, s:s, s:s, s:s, s:i, s:i, s:f, s:f}", "type", "gate",
@@ -610,7 +651,8 @@ static int start(struct turn *t, struct fw_err *err)
 {
     struct fw_loop *l = t->l;
     const json_t *before = fw_loop_find(l, "iteration", t->k);
-    fw_observe(&l->o->observer, "{s:s, s:i}", "event", "iteration", "iteration", t->k);
+    fw_observe(&l->o->observer, "{s:s, s:i, s:b}", "event", "iteration", "iteration", t->k,
+               "recorded", fw_loop_find(l, "gate", t->k) != NULL);
     t->when = before ? json_integer_value(json_object_get(before, "when")) : fw_clock_now();
     return fw_loop_record_once(l,
                                json_pack("{s:s, s:i, s:I, s:s}", "type", "iteration", "iteration",

@@ -45,6 +45,11 @@ int fw_repo_resolve(struct fw_repo *r, const char *name, const char *text, char 
  * that was cut off may be repeated. FW_EREFUSED: someone else moved it, or it is checked out. */
 int fw_repo_move(struct fw_repo *r, const char *ref, const char *expected, const char *oid,
                  const char *why, struct fw_err *err);
+/* The commit of a full ref name; FW_ENOTFOUND. */
+int fw_repo_ref(struct fw_repo *r, const char *ref, char oid[FW_OID_HEX], struct fw_err *err);
+/* Does oid have `ancestor` among its first parents, or is it that commit? */
+int fw_repo_descends(struct fw_repo *r, const char *oid, const char *ancestor, bool *out,
+                     struct fw_err *err);
 /* Creates or overwrites a ref of our own (refs/flywheel/...). */
 int fw_repo_set_ref(struct fw_repo *r, const char *ref, const char *oid, struct fw_err *err);
 /* Commits a set of small files as one tree (run records) with no parent or one; does not move any
