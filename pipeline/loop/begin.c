@@ -360,6 +360,9 @@ static int first_iteration(struct fw_loop *l, const char *oid, struct fw_err *er
     l->base = m[0];
     l->champion = fw_measured_ref(l->base);
     l->head = l->inherited ? m[1] : fw_measured_ref(l->base);
+    if (l->inherited)
+        fw_observe(&l->o->observer, "{s:s, s:s, s:s}", "event", "message", "level", "info", "text",
+                   "the unproven fixes of an earlier run are taken up again");
     json_t *record = json_pack("{s:s, s:i, s:s, s:n, s:O}", "type", "measured", "iteration", 0,
                                "snapshot", oid, "parent", "rows", json_object_get(l->info, "rows"));
     if (record)

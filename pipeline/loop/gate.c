@@ -62,17 +62,17 @@ static enum fw_verdict by_rule(const struct fw_gate_rules *rules, double alpha,
         break;
     }
     if (cmp->gain > 0 && cmp->p_improved <= alpha) {
-        snprintf(reason, size, "%+.2f points, p = %.4g, at most the %.4g this look may spend",
+        snprintf(reason, size, "%+.2f points, p = %.3g, at most the %.3g this look may spend",
                  points, cmp->p_improved, alpha);
         return FW_VERDICT_IMPROVED;
     }
     double worse = 1 - rules->confidence;
     if (cmp->gain < 0 && cmp->p_worse <= worse) {
-        snprintf(reason, size, "%+.2f points, p = %.4g for a loss by luck, at most %.4g", points,
+        snprintf(reason, size, "%+.2f points, p = %.3g for a loss by luck, at most %.3g", points,
                  cmp->p_worse, worse);
         return FW_VERDICT_WORSE;
     }
-    snprintf(reason, size, "%+.2f points could be luck (p = %.4g; this look needs %.4g)", points,
+    snprintf(reason, size, "%+.2f points could be luck (p = %.3g; this look needs %.3g)", points,
              cmp->p_improved, alpha);
     return FW_VERDICT_UNDECIDED;
 }
