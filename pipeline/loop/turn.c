@@ -6,26 +6,10 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/base/fs.h"
-#include "pipeline/loop/loop_state.h"
-#include "pipeline/loop/parts.h"
+#include "pipeline/loop/turn.h"
 #include "stages/error_analysis/analysis.h"
 
 enum { ASIDE_KEPT = 50, SLICES_KEPT = 60 };
-
-struct turn {
-    struct fw_loop *l;
-    int k;
-    int64_t when;
-    struct fw_graph *graph; /* improve */
-    struct fw_job job;
-    struct fw_parts parts;
-    struct fw_parts split; /* of a rejected candidate with one part */
-    json_t *aside;
-    json_t *fates; /* for the journal */
-    char candidate[FW_OID_HEX];
-    struct fw_measured *measured; /* of the candidate */
-    json_t *ablation;
-};
 
 /* What the report keeps of analysis.json. */
 static json_t *trimmed(const json_t *analysis, const char *oid)
@@ -158,52 +142,7 @@ int fw_loop_improve(struct fw_loop *l, int iteration, struct fw_measured *on, bo
     return rc;
 }
 
-static int keep_ref(struct fw_loop *l, int k, const char *label, const char *oid,
-                    struct fw_err *err)
-{
-    char ref[512];
-    snprintf(ref, sizeof ref, "refs/flywheel/candidates/%s/%d%s%s", l->run, k, *label ? "-" : "",
-             label);
-    return fw_repo_set_ref(l->repo, ref, oid, err);
-}
-
-/* Applies the chosen parts (NULL: all) to the head. aside may be NULL. */
-static int apply(struct turn *t, struct fw_parts *parts, const bool *chosen, const char *label,
-                 char oid[FW_OID_HEX], json_t **aside, struct fw_err *err)
-{
-    struct fw_loop *l = t->l;
-    struct fw_apply_part *list = calloc(parts->n + 1, sizeof *list);
-    struct fw_apply_counts *counts = calloc(parts->n + 1, sizeof *counts);
-    json_t *refused = NULL;
-    char trailers[512];
-    size_t n = 0;
-    if (!list || !counts) {
-        free(list);
-        free(counts);
-        return fw_err_nomem(err);
-    }
-    for (size_t i = 0; i < parts->n; i++)
-        if (!chosen || chosen[i])
-            list[n++] = fw_part_apply(&parts->list[i], t->k);
-    snprintf(trailers, sizeof trailers, "Flywheel-Run: %s\nFlywheel-Iteration: %d\n", l->run, t->k);
-    struct fw_apply_options o = {.run = l->run,
-                                 .near_copies = l->plan->dataset.near_copies,
-                                 .trailers = trailers,
-                                 .when = t->when};
-    int rc = fw_snap_apply(l->repo, l->head->oid, list, n, &o, oid, counts, &refused, err);
-    for (size_t i = 0; rc == FW_OK && !chosen && i < parts->n; i++)
-        parts->list[i].counts = counts[i];
-    if (rc == FW_OK && strcmp(oid, l->head->oid))
-        rc = keep_ref(l, t->k, label, oid, err);
-    if (rc == FW_OK && aside)
-        *aside = json_incref(refused);
-    json_decref(refused);
-    free(list);
-    free(counts);
-    return rc;
-}
-
-static int record_proposed(struct turn *t, struct fw_err *err)
+static int record_proposed(struct fw_turn *t, struct fw_err *err)
 {
     json_t *parts = json_array(), *kept = json_array();
     size_t i;
@@ -225,7 +164,7 @@ static int record_proposed(struct turn *t, struct fw_err *err)
 }
 
 /* Collects the proposals and makes the candidate. */
-static int propose(struct turn *t, struct fw_err *err)
+static int propose(struct fw_turn *t, struct fw_err *err)
 {
     struct fw_loop *l = t->l;
     json_t *analysis = NULL;
@@ -242,7 +181,7 @@ static int propose(struct turn *t, struct fw_err *err)
     if (rc != FW_OK || fw_parts_fixes(&t->parts) == 0)
         return rc;
     json_t *aside = NULL;
-    rc = apply(t, &t->parts, NULL, "", t->candidate, &aside, err);
+    rc = fw_turn_apply(t, &t->parts, NULL, "", t->candidate, &aside, err);
     if (rc == FW_OK)
         json_array_extend(t->aside, aside);
     json_decref(aside);
@@ -255,261 +194,7 @@ static int propose(struct turn *t, struct fw_err *err)
     return rc == FW_OK ? record_proposed(t, err) : rc;
 }
 
-/* Measures the candidate (when `whole`) and each effective part of `parts` alone (when `alone`), at
- * once. */
-static int measure(struct turn *t, struct fw_parts *parts, bool whole, bool alone,
-                   struct fw_err *err)
-{
-    struct fw_loop *l = t->l;
-    size_t n = 0, max = parts->n + 2;
-    const char **oids = calloc(max, sizeof *oids), **labels = calloc(max, sizeof *labels);
-    struct fw_measured **out = calloc(max, sizeof *out);
-    bool *one = calloc(max, sizeof *one);
-    int rc = oids && labels && out && one ? FW_OK : fw_err_nomem(err);
-    if (rc == FW_OK && whole) {
-        oids[n] = t->candidate;
-        labels[n++] = "";
-    }
-    for (size_t i = 0; rc == FW_OK && alone && i < parts->n; i++) {
-        struct fw_part *p = &parts->list[i];
-        if (!fw_part_effective(p) || p->alone)
-            continue;
-        memset(one, 0, max * sizeof *one);
-        one[i] = true;
-        rc = apply(t, parts, one, p->label, p->oid, NULL, err);
-        oids[n] = p->oid;
-        labels[n++] = p->label;
-    }
-    fw_observe(&l->o->observer, "{s:s, s:s}", "event", "phase", "phase",
-               whole ? "measure" : "ablation");
-    if (rc == FW_OK && n)
-        rc = fw_measure(l, t->k, oids, labels, n, out, err);
-    if (rc == FW_OK) {
-        size_t j = 0;
-        if (whole)
-            t->measured = out[j++];
-        for (size_t i = 0; i < parts->n && j < n; i++)
-            if (parts->list[i].oid[0] && !parts->list[i].alone)
-                parts->list[i].alone = out[j++];
-    }
-    free(oids);
-    free(labels);
-    free(out);
-    free(one);
-    return rc;
-}
-
-static int compare(struct fw_loop *l, const struct fw_measured *before,
-                   const struct fw_measured *after, struct fw_comparison *out, struct fw_err *err)
-{
-    return fw_scores_compare(l->dev, &l->metric, before->scores, after->scores,
-                             l->plan->loop.confidence, fw_gate_resamples(&l->rules), l->plan->seed,
-                             out, err);
-}
-
-/* Gains of the parts over the head: measured alone, or the candidate's own when it has one part. */
-static int part_gains(struct turn *t, struct fw_parts *parts, struct fw_err *err)
-{
-    for (size_t i = 0; i < parts->n; i++) {
-        struct fw_part *p = &parts->list[i];
-        const struct fw_measured *m = p->alone;
-        if (!m && fw_part_effective(p) && fw_parts_effective(parts) == 1)
-            m = t->measured;
-        if (!m)
-            continue;
-        int rc = compare(t->l, t->l->head, m, &p->gain, err);
-        if (rc != FW_OK)
-            return rc;
-        p->has_gain = true;
-    }
-    return FW_OK;
-}
-
-struct decision {
-    struct fw_comparison cmp;
-    struct fw_guard *guards;
-    struct fw_gate_result gate;
-};
-
-static int decide(struct turn *t, const struct fw_measured *candidate, bool second,
-                  struct decision *d, struct fw_err *err)
-{
-    struct fw_loop *l = t->l;
-    free(d->guards);
-    d->guards = calloc(l->plan->loop.n_guards + 1, sizeof *d->guards);
-    int rc = d->guards ? compare(l, l->champion, candidate, &d->cmp, err) : fw_err_nomem(err);
-    if (rc == FW_OK)
-        rc = fw_scores_guards(l->dev, l->champion->scores, candidate->scores, d->guards, err);
-    if (rc == FW_OK) {
-        fw_gate_decide(&l->rules, second, &d->cmp, d->guards, l->plan->loop.n_guards, &d->gate);
-        l->looks++;
-    }
-    return rc;
-}
-
-/* A move that the journal knows is done was followed by others; one that was cut off before its record
- * finds the branch where it belongs. */
-static int move_branch(const struct turn *t, const char *from, const char *to, struct fw_err *err)
-{
-    char ref[512];
-    if (fw_loop_find(t->l, "gate", t->k))
-        return FW_OK;
-    snprintf(ref, sizeof ref, "refs/heads/flywheel/%s", t->l->plan->name);
-    return fw_repo_move(t->l->repo, ref, from, to, "flywheel: new champion", err);
-}
-
-/* The snapshot with its score in the trailers, as it stays in the history of the branch. */
-static int seal(struct turn *t, struct fw_measured *m, enum fw_verdict verdict, struct fw_err *err)
-{
-    const json_t *s = json_object_get(m->report, "score");
-    double value = json_number_value(json_object_get(s, "value"));
-    double half = (json_number_value(json_object_get(s, "high")) -
-                   json_number_value(json_object_get(s, "low"))) /
-                  2;
-    char trailers[512], oid[FW_OID_HEX];
-    snprintf(trailers, sizeof trailers, "Flywheel-Metric: %s=%.4f±%.4f\nFlywheel-Verdict: %s\n",
-             t->l->plan->metric.name, value, half, fw_verdict_name(verdict));
-    int rc = fw_snap_reword(t->l->repo, m->oid, trailers, t->when, oid, err);
-    if (rc == FW_OK)
-        rc = keep_ref(t->l, t->k, "kept", oid, err);
-    if (rc == FW_OK)
-        snprintf(m->oid, sizeof m->oid, "%s", oid);
-    return rc;
-}
-
-/* Remembers what became of fixes: now, and in the journal's gate record. fixes: stolen; NULL = all.
- */
-static int set_fate(struct turn *t, int from, int to, json_t *fixes, const char *fate,
-                    struct fw_err *err)
-{
-    struct fw_history *h = t->l->history;
-    size_t i;
-    json_t *fix;
-    int rc = fixes ? FW_OK : fw_history_fate(h, t->l->run, from, to, NULL, fate, err);
-    json_array_foreach (fixes, i, fix) {
-        if (rc == FW_OK)
-            rc = fw_history_fate(h, t->l->run, from, to, fix, fate, err);
-    }
-    json_array_append_new(t->fates, json_pack("{s:i, s:i, s:s, s:o?}", "from", from, "to", to,
-                                              "fate", fate, "fixes", fixes));
-    return rc;
-}
-
-/* The provisional fixes of earlier runs, which this run's head was built on. */
-static int set_inherited_fate(struct turn *t, const char *fate, struct fw_err *err)
-{
-    if (!t->l->inherited)
-        return FW_OK;
-    t->l->inherited = false;
-    json_array_append_new(t->fates, json_pack("{s:b, s:s}", "inherited", 1, "fate", fate));
-    return fw_history_fate(t->l->history, NULL, 0, 0, NULL, fate, err);
-}
-
-static void replace(struct fw_measured **at, struct fw_measured *with)
-{
-    struct fw_measured *old = *at;
-    *at = fw_measured_ref(with);
-    fw_measured_free(old);
-}
-
-/* The candidate (or what an ablation kept of it) stays: as champion, or provisionally. */
-static int accept(struct turn *t, struct fw_measured *m, enum fw_verdict verdict,
-                  struct fw_err *err)
-{
-    struct fw_loop *l = t->l;
-    int rc = seal(t, m, verdict, err);
-    if (rc == FW_OK && verdict == FW_VERDICT_IMPROVED)
-        rc = move_branch(t, l->champion->oid, m->oid, err);
-    if (rc != FW_OK)
-        return rc;
-    if (verdict == FW_VERDICT_IMPROVED) {
-        rc = set_fate(t, l->head_since ? l->head_since : t->k, t->k, NULL, "kept", err);
-        if (rc == FW_OK)
-            rc = set_inherited_fate(t, "kept", err);
-        replace(&l->champion, m);
-        l->head_since = 0;
-        l->stop.since_improved = 0;
-    } else if (!l->head_since) {
-        l->head_since = t->k;
-    }
-    replace(&l->head, m);
-    return rc;
-}
-
-/* Back to the head before; or to the champion, when the provisional fixes had already cost
- * something. */
-static int roll_back(struct turn *t, struct fw_err *err)
-{
-    struct fw_loop *l = t->l;
-    struct fw_comparison cmp;
-    int from = t->k;
-    if (l->head != l->champion) {
-        int rc = compare(l, l->champion, l->head, &cmp, err);
-        if (rc != FW_OK)
-            return rc;
-        if (cmp.gain < 0) {
-            from = l->head_since ? l->head_since : t->k;
-            replace(&l->head, l->champion);
-            l->head_since = 0;
-            rc = set_inherited_fate(t, "rejected", err);
-            if (rc != FW_OK)
-                return rc;
-        }
-    }
-    return set_fate(t, from, t->k, NULL, "rejected", err);
-}
-
-/* Tries the parts of a rejected candidate apart and keeps those that do not hurt. *kept stays NULL
- * when there is nothing to keep, or nothing to leave out. */
-static int ablate(struct turn *t, struct fw_measured **kept, struct decision *d, struct fw_err *err)
-{
-    struct fw_loop *l = t->l;
-    struct fw_parts *parts = &t->parts;
-    size_t n = 0, all = 0;
-    char oid[FW_OID_HEX];
-    int rc = FW_OK;
-    for (size_t i = 0; fw_parts_effective(&t->parts) == 1 && i < t->parts.n; i++) {
-        if (!fw_part_effective(&t->parts.list[i]))
-            continue;
-        rc = fw_parts_split(&t->parts.list[i], &t->split, err);
-        parts = &t->split;
-    }
-    if (rc != FW_OK || fw_parts_effective(parts) < 2)
-        return rc;
-    bool *chosen = calloc(parts->n + 1, sizeof *chosen);
-    if (!chosen)
-        return fw_err_nomem(err);
-    rc = measure(t, parts, false, true, err);
-    if (rc == FW_OK)
-        rc = part_gains(t, parts, err);
-    for (size_t i = 0; rc == FW_OK && i < parts->n; i++) {
-        struct fw_part *p = &parts->list[i];
-        chosen[i] = p->kept = !fw_part_effective(p) || (p->has_gain && p->gain.gain >= 0);
-        all += fw_part_effective(p);
-        n += fw_part_effective(p) && chosen[i];
-    }
-    if (rc == FW_OK && n && n < all) {
-        rc = apply(t, parts, chosen, "kept-parts", oid, NULL, err);
-        const char *oids[] = {oid}, *labels[] = {"kept-parts"};
-        if (rc == FW_OK)
-            rc = fw_measure(l, t->k, oids, labels, 1, kept, err);
-        if (rc == FW_OK)
-            rc = decide(t, *kept, true, d, err);
-    }
-    for (size_t i = 0; rc == FW_OK && i < parts->n; i++) {
-        struct fw_part *p = &parts->list[i];
-        if (!*kept || d->gate.verdict == FW_VERDICT_WORSE)
-            p->kept = false;
-        else if (!p->kept)
-            rc = set_fate(t, t->k, t->k, fw_part_taken(p), "rejected", err);
-        if (fw_part_effective(p))
-            json_array_append_new(t->ablation, fw_part_gain_record(p));
-    }
-    free(chosen);
-    return rc;
-}
-
-static json_t *guards_record(const struct decision *d, size_t n)
+static json_t *guards_record(const struct fw_decision *d, size_t n)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
@@ -522,7 +207,7 @@ static json_t *guards_record(const struct decision *d, size_t n)
     return list;
 }
 
-static json_t *gate_record(const struct fw_loop *l, const struct decision *d)
+static json_t *gate_record(const struct fw_loop *l, const struct fw_decision *d)
 {
     static const char *const rules[] = {"spend", "ladder", "threshold"};
     const struct fw_comparison *c = &d->cmp;
@@ -537,7 +222,7 @@ static json_t *gate_record(const struct fw_loop *l, const struct decision *d)
 
 /* One record says how the iteration ended; what was decided follows from it on resume and in
  * reports. */
-static int record_gate(struct turn *t, json_t *first, json_t *second, const char *state,
+static int record_gate(struct fw_turn *t, json_t *first, json_t *second, const char *state,
                        const struct fw_measured *kept, struct fw_err *err)
 {
     struct fw_loop *l = t->l;
@@ -566,7 +251,7 @@ static int record_gate(struct turn *t, json_t *first, json_t *second, const char
     return rc;
 }
 
-static int record_measured(struct turn *t, struct fw_err *err)
+static int record_measured(struct fw_turn *t, struct fw_err *err)
 {
     struct fw_loop *l = t->l;
     json_t *info = NULL;
@@ -586,30 +271,30 @@ static int record_measured(struct turn *t, struct fw_err *err)
 }
 
 /* Measures, decides, acts. */
-static int judge(struct turn *t, struct fw_err *err)
+static int judge(struct fw_turn *t, struct fw_err *err)
 {
     struct fw_loop *l = t->l;
-    struct decision d = {0}, again = {0};
+    struct fw_decision d = {0}, again = {0};
     struct fw_measured *kept = NULL, *result = NULL;
     json_t *first = NULL, *second = NULL;
     const char *state = "rolled back";
     bool alone = l->plan->loop.measure_parts && fw_parts_effective(&t->parts) > 1;
-    int rc = measure(t, &t->parts, true, alone, err);
+    int rc = fw_turn_measure(t, &t->parts, true, alone, err);
     if (rc == FW_OK)
         rc = record_measured(t, err);
     if (rc == FW_OK)
-        rc = part_gains(t, &t->parts, err);
+        rc = fw_turn_part_gains(t, &t->parts, err);
     if (rc == FW_OK)
         rc = fw_measure_stability(l, t->measured, err);
     if (rc == FW_OK)
-        rc = decide(t, t->measured, false, &d, err);
+        rc = fw_turn_decide(t, t->measured, false, &d, err);
     if (rc == FW_OK)
         first = gate_record(l, &d);
     enum fw_verdict verdict = d.gate.verdict;
     if (rc == FW_OK && verdict != FW_VERDICT_WORSE) {
         result = t->measured;
     } else if (rc == FW_OK && l->plan->loop.ablate) {
-        rc = ablate(t, &kept, &again, err);
+        rc = fw_turn_ablate(t, &kept, &again, err);
         if (rc == FW_OK && kept) {
             second = gate_record(l, &again);
             verdict = again.gate.verdict;
@@ -618,10 +303,10 @@ static int judge(struct turn *t, struct fw_err *err)
     }
     l->stop.since_improved++;
     if (rc == FW_OK && result) {
-        rc = accept(t, result, verdict, err);
+        rc = fw_turn_accept(t, result, verdict, err);
         state = verdict == FW_VERDICT_IMPROVED ? "kept" : "provisional";
     } else if (rc == FW_OK) {
-        rc = roll_back(t, err);
+        rc = fw_turn_roll_back(t, err);
     }
     if (rc == FW_OK)
         rc = record_gate(t, first, second, state, result, err);
@@ -634,7 +319,7 @@ static int judge(struct turn *t, struct fw_err *err)
 }
 
 /* Labels were given, but they changed nothing: no look at the dev set is spent on it. */
-static int no_change(struct turn *t, struct fw_err *err)
+static int no_change(struct fw_turn *t, struct fw_err *err)
 {
     struct fw_loop *l = t->l;
     l->stop.since_improved++;
@@ -647,7 +332,7 @@ static int no_change(struct turn *t, struct fw_err *err)
     return rc;
 }
 
-static int start(struct turn *t, struct fw_err *err)
+static int start(struct fw_turn *t, struct fw_err *err)
 {
     struct fw_loop *l = t->l;
     const json_t *before = fw_loop_find(l, "iteration", t->k);
@@ -662,11 +347,11 @@ static int start(struct turn *t, struct fw_err *err)
 
 int fw_loop_turn(struct fw_loop *l, int iteration, struct fw_err *err)
 {
-    struct turn t = {.l = l,
-                     .k = iteration,
-                     .aside = json_array(),
-                     .ablation = json_array(),
-                     .fates = json_array()};
+    struct fw_turn t = {.l = l,
+                        .k = iteration,
+                        .aside = json_array(),
+                        .ablation = json_array(),
+                        .fates = json_array()};
     int rc = t.aside && t.ablation && t.fates ? start(&t, err) : fw_err_nomem(err);
     if (rc == FW_OK)
         rc = propose(&t, err);
