@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "pipeline/base/suggest.h"
 
 struct command {
     const char *name;
@@ -42,15 +43,6 @@ static void usage(FILE *to)
         to);
 }
 
-/* Letters that differ, position by position: enough to guess a mistyped word from a dozen. */
-static int distance(const char *a, const char *b)
-{
-    int d = 0;
-    for (; *a || *b; a += *a != 0, b += *b != 0)
-        d += *a != *b;
-    return d;
-}
-
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -63,19 +55,16 @@ int main(int argc, char **argv)
     }
     if (!strcmp(argv[1], "--version"))
         return cmd_version(argc - 1, argv + 1);
-    const struct command *near = NULL;
-    int best = 3; /* letters that may differ before a guess is no help */
+    const char *names[N];
     for (size_t i = 0; i < N; i++) {
         if (!strcmp(argv[1], commands[i].name))
             return commands[i].fn(argc - 1, argv + 1);
-        if (distance(argv[1], commands[i].name) < best) {
-            best = distance(argv[1], commands[i].name);
-            near = &commands[i];
-        }
+        names[i] = commands[i].name;
     }
+    const char *near = fw_suggest(argv[1], names, N);
     fprintf(stderr, "flywheel: there is no command '%s'", argv[1]);
     if (near)
-        fprintf(stderr, "; did you mean '%s'?", near->name);
+        fprintf(stderr, "; did you mean '%s'?", near);
     fputs("\n`flywheel --help` lists them.\n", stderr);
     return FW_EXIT_USAGE;
 }

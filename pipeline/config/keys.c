@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pipeline/base/suggest.h"
 #include "pipeline/config/units.h"
 
 void *fw_load_array(struct fw_load *l, size_t n, size_t size)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/base/suggest.h"
 #include "pipeline/config/plan.h"
 
 struct check {
@@ -173,7 +174,9 @@ static void unknown(struct check *c, const json_t *known, const char *name)
     char hint[256] = "";
     size_t n = 0;
     json_t *schema;
-    json_object_foreach((json_t *)(uintptr_t)known, key, schema) if (n < 64) names[n++] = key;
+    json_object_foreach ((json_t *)(uintptr_t)known, key, schema)
+        if (n < 64)
+            names[n++] = key;
     const char *near = fw_suggest(name, names, n);
     if (near) {
         snprintf(hint, sizeof hint, "did you mean '%.80s'?", near);
@@ -197,8 +200,7 @@ int fw_params_check(const json_t *describe, const json_t *params, json_t **out,
     json_t *v;
     if (!result)
         return FW_ENOMEM;
-    json_object_foreach((json_t *)(uintptr_t)params, name, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)params, name, v) {
         const json_t *schema = json_object_get(known, name);
         if (!schema) {
             unknown(&c, known, name);
@@ -208,8 +210,7 @@ int fw_params_check(const json_t *describe, const json_t *params, json_t **out,
         if (json_object_set_new(result, name, normal_form(schema, v)) != 0)
             goto nomem;
     }
-    json_object_foreach((json_t *)(uintptr_t)known, name, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)known, name, v) {
         if (json_object_get(result, name))
             continue;
         const json_t *preset = json_object_get(v, "default");

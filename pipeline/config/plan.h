@@ -212,9 +212,6 @@ void fw_problems_sort(struct fw_problems *problems);
  * you mean 'patience'?" for each, then "and N more". */
 void fw_problems_format(const struct fw_problems *problems, bool colour, struct fw_buf *out);
 
-/* The name nearest to `word` by edit distance, or NULL when none is near enough. */
-const char *fw_suggest(const char *word, const char *const *names, size_t n);
-
 const struct fw_stage *fw_plan_stage(const struct fw_plan *plan, const char *name); /* or NULL */
 struct fw_task_info fw_plan_task(const struct fw_plan *plan);
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "pipeline/base/suggest.h"
 #include "pipeline/config/keys.h"
 
 static const struct fw_tree *tree_at(const struct fw_load *l, const char *a, const char *b)

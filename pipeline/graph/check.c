@@ -1,6 +1,7 @@
 /* What must hold between the stages of a plan before any of them runs. */
 #include <string.h>
 
+#include "pipeline/base/suggest.h"
 #include "pipeline/graph/deps.h"
 
 enum { MAX_FAN_OUT = 10000 };

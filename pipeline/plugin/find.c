@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "pipeline/base/fs.h"
+#include "pipeline/base/suggest.h"
 #include "pipeline/plugin/plugin.h"
 
 enum { MOST_DIRS = 64 };
@@ -92,46 +93,19 @@ static int check(char *found, const char *name, char **path, struct fw_err *err)
     return FW_OK;
 }
 
-/* Levenshtein's distance, for names of at most 63 bytes. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[64], n = strlen(b);
-    if (n > 63 || strlen(a) > 63)
-        return 64;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 1; *a; i++, a++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            size_t best = diagonal + (*a != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
 static void hint_near(const char *root, const char *name, struct fw_err *err)
 {
     json_t *list = fw_plugin_list(root), *one;
-    const char *near = NULL;
-    size_t i, least = strlen(name) / 3 + 2;
+    const char **names = calloc(json_array_size(list) + 1, sizeof *names);
     struct fw_buf all = {0};
-    json_array_foreach(list, i, one)
-    {
+    size_t i;
+    json_array_foreach (list, i, one) {
         const char *other = json_string_value(json_object_get(one, "name"));
-        size_t d = distance(name, other);
-        if (d < least) {
-            least = d;
-            near = other;
-        }
+        if (names)
+            names[i] = other;
         fw_buf_printf(&all, "%s%s", i ? ", " : "", other);
     }
+    const char *near = names ? fw_suggest(name, names, json_array_size(list)) : NULL;
     if (near)
         fw_err_hint(err, "did you mean '%s'?", near);
     else if (all.len)
@@ -139,6 +113,7 @@ static void hint_near(const char *root, const char *name, struct fw_err *err)
     else
         fw_err_hint(err, "put it into plugins/%s, or name it by its path, with a '/'", name);
     fw_buf_release(&all);
+    free(names);
     json_decref(list);
 }
 
@@ -199,9 +174,9 @@ static bool is_listed(const json_t *list, const char *name)
 {
     size_t i;
     json_t *one;
-    json_array_foreach(
-        (json_t *)list, i,
-        one) if (!strcmp(json_string_value(json_object_get(one, "name")), name)) return true;
+    json_array_foreach ((json_t *)list, i, one)
+        if (!strcmp(json_string_value(json_object_get(one, "name")), name))
+            return true;
     return false;
 }
 
@@ -241,7 +216,8 @@ static json_t *sorted(json_t *list)
         free(v);
         return list;
     }
-    json_array_foreach(list, i, one) v[i] = one;
+    json_array_foreach (list, i, one)
+        v[i] = one;
     qsort(v, n, sizeof *v, by_name);
     for (i = 0; i < n; i++)
         json_array_append(out, v[i]);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "pipeline/base/suggest.h"
 #include "pipeline/config/plan.h"
 #include "pipeline/config/units.h"
 

@@ -97,6 +97,7 @@ static void test_not_there(void **state)
     put("plugins/notes", 0644);
     put("plugins/empty/readme", 0644);
     missing("liner", FW_ENOTFOUND, "there is no plugin 'liner'", "did you mean 'linear'?");
+    missing("lniear", FW_ENOTFOUND, "there is no plugin 'lniear'", "did you mean 'linear'?");
     missing("something", FW_ENOTFOUND, "there is no plugin 'something'", "there are: linear;");
     missing("notes", FW_EINVAL, "is not executable", "chmod +x");
     missing("empty", FW_ENOTFOUND, "no plugin 'empty'", "");

@@ -1,7 +1,7 @@
+#include "pipeline/base/suggest.h"
+
 #include <ctype.h>
 #include <string.h>
-
-#include "pipeline/config/plan.h"
 
 enum { LONGEST = 63 };
 
