@@ -7,6 +7,7 @@
 #include "pipeline/base/hash.h"
 #include "pipeline/snap/import.h"
 #include "pipeline/snap/names.h"
+#include "stages/train/image.h"
 
 enum { MAX_ID = 512 };
 
@@ -114,6 +115,27 @@ int fw_import_read(struct fw_import *m, const char *name, struct fw_err *why)
     return fw_read_below(m->base, name, &m->bytes, why);
 }
 
+/* What is named as an image must be one; the name of anything else says nothing. *ok false:
+ * reported. known: its hashes, when they are there. */
+static int check_image(struct fw_import *m, const struct fw_item *item,
+                       const struct fw_phash *known, bool *ok, struct fw_err *err)
+{
+    struct fw_image im = {0};
+    struct fw_err why = {0};
+    if (!fw_named_image(item->file_name) || (known && known->decoded))
+        return FW_OK;
+    int rc = fw_image_decode(m->bytes.p, m->bytes.len, &im, &why);
+    fw_image_release(&im);
+    if (rc == FW_OK)
+        return FW_OK;
+    if (rc == FW_ENOMEM)
+        return fw_err_nomem(err);
+    fw_import_bad(m, item, "mend the file, or leave the sample out",
+                  "%s cannot be decoded as an image: %s", item->file_name, why.msg);
+    *ok = false;
+    return FW_OK;
+}
+
 /* *ok false: reported. */
 static int take_file(struct fw_import *m, struct fw_item *item, bool *ok, struct fw_err *err)
 {
@@ -126,20 +148,21 @@ static int take_file(struct fw_import *m, struct fw_item *item, bool *ok, struct
         *ok = false;
         return FW_OK;
     }
+    const struct fw_phash *h = NULL;
     /* once there is a problem nothing will be written: only look at the rest */
     if (m->problems->n) {
         int grc = git_odb_hash(&item->oid, m->bytes.p, m->bytes.len, GIT_OBJECT_BLOB);
-        return grc == 0 ? FW_OK : fw_git_fail(err, grc, "cannot hash %s", item->file_name);
+        if (grc != 0)
+            return fw_git_fail(err, grc, "cannot hash %s", item->file_name);
+        h = m->phashes ? fw_phashes_get(m->phashes, &item->oid) : NULL;
+        return check_image(m, item, h, ok, err);
     }
     rc = fw_pack_add(m->pack, GIT_OBJECT_BLOB, m->bytes.p, m->bytes.len, &item->oid, err);
-    if (rc == FW_OK && m->phashes) {
-        const struct fw_phash *h;
+    if (rc == FW_OK && m->phashes)
         rc = fw_phashes_of(m->phashes, &item->oid, m->bytes.p, m->bytes.len, &h, err);
-        if (rc == FW_OK && h && !h->decoded && !m->undecodable++)
-            fw_buf_printf(&m->report->warnings, "%s cannot be decoded as an image\n",
-                          item->file_name);
-    }
-    return rc;
+    if (rc == FW_OK && h && !h->decoded && !fw_named_image(item->file_name) && !m->undecodable++)
+        fw_buf_printf(&m->report->warnings, "%s cannot be decoded as an image\n", item->file_name);
+    return rc == FW_OK ? check_image(m, item, h, ok, err) : rc;
 }
 
 /* The first 16 hex digits of the SHA-256 of file, text and features. */

@@ -107,11 +107,24 @@ struct dropped { /* for the warning: how many, and the first few */
     struct fw_buf names;
 };
 
-static void drop(struct fw_item *item, const char *of, struct dropped *d)
+/* The id, and the file, which says more when the id was made from the content. */
+static void put_name(struct fw_buf *out, const struct fw_item *item)
+{
+    fw_buf_puts(out, item->id);
+    if (item->file_name)
+        fw_buf_printf(out, " (%s)", item->file_name);
+}
+
+static void drop(struct fw_item *item, const struct fw_item *of, struct dropped *d)
 {
     item->dropped = true;
-    if (d->n++ < 3)
-        fw_buf_printf(&d->names, "%s%s = %s", d->n > 1 ? ", " : "", item->id, of);
+    if (d->n++ >= 3)
+        return;
+    if (d->n > 1)
+        fw_buf_puts(&d->names, ", ");
+    put_name(&d->names, item);
+    fw_buf_puts(&d->names, " = ");
+    put_name(&d->names, of);
 }
 
 static void warn_dropped(struct fw_import *m, struct dropped *d, const char *what)
@@ -138,7 +151,7 @@ static void drop_exact(struct fw_import *m, struct group *groups)
     for (size_t i = 0; i < m->n; i++) {
         struct group *g = group_of(groups, &m->v[i]);
         if (m->v[i].split == FW_SPLIT_TRAIN && g->eval)
-            drop(&m->v[i], g->eval->id, &gone);
+            drop(&m->v[i], g->eval, &gone);
     }
     m->report->dropped_exact = gone.n;
     warn_dropped(m, &gone, "copies");
@@ -151,7 +164,7 @@ static void drop_exact(struct fw_import *m, struct group *groups)
 
 struct near_text {
     unsigned char key[FW_KEY];
-    const char *id;
+    const struct fw_item *item;
     UT_hash_handle hh;
 };
 
@@ -160,7 +173,7 @@ static int add_eval(struct fw_import *m, const struct fw_item *item, struct near
 {
     const struct fw_phash *h = fw_phashes_get(m->phashes, &item->oid);
     if (item->content.has == FW_HAS_FILE && h)
-        return fw_near_add(images, h, item->id, err);
+        return fw_near_add(images, h, item, err);
     if (!item->content.has_near)
         return FW_OK;
     struct near_text *t;
@@ -170,7 +183,7 @@ static int add_eval(struct fw_import *m, const struct fw_item *item, struct near
     if (!(t = fw_arena_alloc(&m->arena, sizeof *t)))
         return fw_err_nomem(err);
     memcpy(t->key, item->content.near, FW_KEY);
-    t->id = item->id;
+    t->item = item;
     HASH_ADD(hh, *texts, key, FW_KEY, t);
     return FW_ADDED(t) ? FW_OK : fw_err_nomem(err);
 }
@@ -189,10 +202,11 @@ static int drop_near(struct fw_import *m, struct fw_err *err)
         if (item->split != FW_SPLIT_TRAIN || item->dropped)
             continue;
         const struct fw_phash *h = fw_phashes_get(m->phashes, &item->oid);
-        const char *of = item->content.has == FW_HAS_FILE && h ? fw_near_find(images, h) : NULL;
+        const struct fw_item *of =
+            item->content.has == FW_HAS_FILE && h ? fw_near_find(images, h) : NULL;
         if (!of && item->content.has_near) {
             HASH_FIND(hh, texts, item->content.near, FW_KEY, t);
-            of = t ? t->id : NULL;
+            of = t ? t->item : NULL;
         }
         if (of)
             drop(item, of, &gone);

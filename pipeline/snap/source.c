@@ -86,6 +86,15 @@ static bool ends_in(const char *s, const char *end)
     return n > m && strcasecmp(s + n - m, end) == 0;
 }
 
+bool fw_named_image(const char *name)
+{
+    static const char *const ends[] = {".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends_in(name, ends[i]))
+            return true;
+    return false;
+}
+
 static int read_file(const struct fw_import_options *o, const char *path,
                      const struct fw_sink *sink, struct fw_err *err)
 {

@@ -33,6 +33,8 @@ int fw_source_csv(const struct fw_import_options *o, const char *path, const str
 int fw_source_folders(const struct fw_import_options *o, const struct fw_sink *sink,
                       struct fw_err *err);
 
+/* Is it an image by the end of its name? Of the kinds that are decoded. */
+bool fw_named_image(const char *name);
 /* Reports a problem at file:line (line 0 = none). */
 void fw_sink_problem(const struct fw_sink *sink, const char *file, int line, const char *hint,
                      const char *fmt, ...) FW_PRINTF(5, 6);

@@ -10,11 +10,18 @@
 #include "pipeline/snap/snapshot.h"
 #include "pipeline/snap/source.h"
 
+struct found_file {
+    const char *rel, *label, *split;
+};
+
 struct folders {
     const struct fw_import_options *o;
     const struct fw_sink *sink;
     const char *label, *split; /* of the files met now */
-    size_t files, outside;     /* outside: files that are in no class folder */
+    struct fw_arena arena;
+    struct found_file *v; /* the files in class folders */
+    size_t n, cap;
+    size_t images, outside; /* outside: files that are in no class folder */
     char first_outside[256];
 };
 
@@ -69,20 +76,61 @@ static void names_release(struct names *names)
     fw_arena_release(&names->arena);
 }
 
-static int emit(struct folders *f, const char *rel, const char *path, struct fw_err *err)
+static int keep(struct folders *f, const char *rel, struct fw_err *err)
+{
+    if (f->n == f->cap) {
+        size_t cap = f->cap ? f->cap * 2 : 256;
+        struct found_file *v = realloc(f->v, cap * sizeof *v);
+        if (!v)
+            return fw_err_nomem(err);
+        f->v = v;
+        f->cap = cap;
+    }
+    struct found_file *file = &f->v[f->n++];
+    file->rel = fw_arena_strdup(&f->arena, rel);
+    file->label = fw_arena_strdup(&f->arena, f->label);
+    file->split = f->split;
+    f->images += fw_named_image(rel);
+    return file->rel && file->label ? FW_OK : fw_err_nomem(err);
+}
+
+static int emit(const struct folders *f, const struct found_file *file, struct fw_err *err)
 {
     struct fw_buf row = {0};
-    f->files++;
+    char *path = fw_fs_join(f->o->source, file->rel);
     fw_buf_puts(&row, "{\"file_name\":");
-    fw_buf_json_str(&row, rel, strlen(rel));
+    fw_buf_json_str(&row, file->rel, strlen(file->rel));
     fw_buf_puts(&row, ",\"label\":");
-    fw_buf_json_str(&row, f->label, strlen(f->label));
-    if (f->split)
-        fw_buf_printf(&row, ",\"split\":\"%s\"", f->split);
+    fw_buf_json_str(&row, file->label, strlen(file->label));
+    if (file->split)
+        fw_buf_printf(&row, ",\"split\":\"%s\"", file->split);
     fw_buf_puts(&row, "}");
-    int rc =
-        row.failed ? fw_err_nomem(err) : f->sink->row(f->sink->ctx, row.p, row.len, path, 0, err);
+    int rc = row.failed || !path ? fw_err_nomem(err)
+                                 : f->sink->row(f->sink->ctx, row.p, row.len, path, 0, err);
     fw_buf_release(&row);
+    free(path);
+    return rc;
+}
+
+/* All files found, as rows. Where most are images, what is none by its name is a note or a
+ * program's leftover, not a sample. */
+static int emit_all(const struct folders *f, struct fw_err *err)
+{
+    bool pictures = 2 * f->images > f->n;
+    struct fw_buf names = {0};
+    size_t left = 0;
+    int rc = FW_OK;
+    for (size_t i = 0; i < f->n && rc == FW_OK; i++) {
+        if (!pictures || fw_named_image(f->v[i].rel))
+            rc = emit(f, &f->v[i], err);
+        else if (left++ < 3)
+            fw_buf_printf(&names, "%s%s", left > 1 ? ", " : "", f->v[i].rel);
+    }
+    if (rc == FW_OK && left)
+        fw_buf_printf(f->sink->warnings,
+                      "%zu file%s in class folders left out, not named as images (%s%s)\n", left,
+                      left == 1 ? "" : "s", names.p ? names.p : "", left > 3 ? ", …" : "");
+    fw_buf_release(&names);
     return rc;
 }
 
@@ -118,7 +166,7 @@ static int walk_class(struct folders *f, const char *rel, int depth, struct fw_e
         if (!path)
             rc = fw_err_nomem(err);
         else if (what == A_FILE)
-            rc = emit(f, below, path, err);
+            rc = keep(f, below, err);
         else if (what == A_FOLDER && depth > 64)
             fw_sink_problem(f->sink, path, 0, NULL, "folders nested too deeply");
         else if (what == A_FOLDER)
@@ -200,18 +248,22 @@ int fw_source_folders(const struct fw_import_options *o, const struct fw_sink *s
             names_release(&below);
         }
     }
+    if (rc == FW_OK)
+        rc = emit_all(&f, err);
     if (rc == FW_OK && f.outside)
         fw_buf_printf(sink->warnings, "%zu file%s in no class folder left out (%s%s)\n", f.outside,
                       f.outside == 1 ? "" : "s", f.first_outside, f.outside > 1 ? ", …" : "");
-    if (rc == FW_OK && !f.files && !f.outside)
+    if (rc == FW_OK && !f.n && !f.outside)
         fw_sink_problem(sink, o->source, 0,
                         "give it a samples.jsonl, a metadata.csv, or one folder per class",
                         "the folder has no samples");
-    else if (rc == FW_OK && !f.files)
+    else if (rc == FW_OK && !f.n)
         fw_sink_problem(sink, o->source, 0,
                         "put each file into a folder named after its class, or write a "
                         "samples.jsonl or metadata.csv beside them",
                         "the folder has files but neither a list of samples nor class folders");
     names_release(&top);
+    free(f.v);
+    fw_arena_release(&f.arena);
     return rc;
 }

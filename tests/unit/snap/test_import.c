@@ -197,6 +197,94 @@ static void test_folder_per_class(void **state)
     world_free(&w);
 }
 
+enum { SIDE = 16 };
+
+/* A picture of noise as PGM; nothing like another seed's. cut: bytes missing at its end. */
+static void put_picture(const struct world *w, const char *rel, unsigned seed, size_t cut)
+{
+    char bytes[13 + SIDE * SIDE + 1] = "P5 16 16 255\n";
+    for (size_t i = 0; i < SIDE * SIDE; i++) {
+        seed = seed * 1103515245u + 12345u;
+        bytes[13 + i] = (char)(seed >> 16);
+    }
+    put(w, rel, "");
+    assert_int_equal(fw_fs_write_atomic(in_world(w, rel), bytes, 13 + SIDE * SIDE - cut, NULL),
+                     FW_OK);
+}
+
+static void put_pictures(const struct world *w)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        char rel[64];
+        snprintf(rel, sizeof rel, "data/%s/%u.%s", i % 2 ? "cat" : "dog", i, i ? "pgm" : "PGM");
+        put_picture(w, rel, i + 1, 0);
+    }
+}
+
+static void test_notes_among_images_are_no_samples(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new(&w);
+    put_pictures(&w);
+    put(&w, "data/cat/.DS_Store", "x");
+    put(&w, "data/cat/Thumbs.db", "x");
+    put(&w, "data/cat/readme.txt", "about cats");
+    put(&w, "data/dog/list.csv", "a,b\n");
+    must(&w, import(&w, "data"));
+    assert_int_equal(w.report.rows, 10);
+    assert_non_null(strstr(warnings(&w), "2 files in class folders left out, not named as images "
+                                         "(cat/readme.txt, dog/list.csv)\n"));
+    assert_string_equal(sh(&w, "git ls-tree -r --name-only flywheel/demo files | grep -cvi pgm; :"),
+                        "0\n");
+    /* where most are texts, a picture does not make them notes */
+    for (int i = 0; i < 12; i++) {
+        char rel[64];
+        snprintf(rel, sizeof rel, "words/%s/%d.txt", i % 2 ? "ham" : "spam", i);
+        put(&w, rel, rel);
+    }
+    put_picture(&w, "words/ham/x.pgm", 99, 0);
+    must(&w, import(&w, "words"));
+    assert_int_equal(w.report.rows, 13);
+    assert_null(strstr(warnings(&w), "left out"));
+    world_free(&w);
+}
+
+static void test_images_must_decode(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new(&w);
+    put_pictures(&w);
+    must(&w, import(&w, "data"));
+    put(&w, "data/cat/note.jpg", "not a picture");
+    put_picture(&w, "data/dog/short.pgm", 50, 9);
+    put(&w, "list.jsonl",
+        "{\"file_name\":\"data/cat/1.pgm\",\"label\":\"cat\"}\n"
+        "{\"file_name\":\"data/cat/note.jpg\",\"label\":\"cat\"}\n"
+        "{\"file_name\":\"data/dog/short.pgm\",\"label\":\"dog\"}\n");
+    put(&w, "list.csv", "file_name,label\ndata/cat/note.jpg,cat\ndata/dog/2.pgm,dog\n");
+    for (int near = 0; near < 2; near++) {
+        struct fw_import_options o = options(&w, "data");
+        o.near_copies = near;
+        assert_int_equal(import_with(&w, &o), FW_EINVAL);
+        expect_problem(&w, "data/cat/note.jpg", 0, "note.jpg cannot be decoded as an image: not a");
+        expect_problem(&w, "data/dog/short.pgm", 0, "short.pgm cannot be decoded as an image");
+        assert_int_equal(w.problems.n, 2);
+        o.source = in_world(&w, "list.jsonl");
+        assert_int_equal(import_with(&w, &o), FW_EINVAL);
+        expect_problem(&w, "list.jsonl", 2, "note.jpg cannot be decoded");
+        expect_problem(&w, "list.jsonl", 3, "short.pgm cannot be decoded");
+        assert_int_equal(w.problems.n, 2);
+        o.source = in_world(&w, "list.csv");
+        assert_int_equal(import_with(&w, &o), FW_EINVAL);
+        expect_problem(&w, "list.csv", 2, "note.jpg cannot be decoded");
+        assert_int_equal(w.problems.n, 1);
+    }
+    assert_string_equal(sh(&w, "git rev-list --count flywheel/demo"), "1\n");
+    world_free(&w);
+}
+
 static void test_bad_rows_are_reported_together(void **state)
 {
     (void)state;
@@ -402,7 +490,7 @@ static void test_leak_guard(void **state)
     assert_int_equal(w.report.dropped_near, 1);
     assert_int_equal(w.report.train, 2);
     assert_non_null(strstr(warnings(&w), "2 train samples left out: copies of evaluation samples "
-                                         "(x1 = d1, x2 = d2)"));
+                                         "(x1 = d1, x2 (t.bin) = d2 (e.bin))"));
     assert_non_null(strstr(warnings(&w), "1 train sample left out: near copies of evaluation "
                                          "samples (x3 = d1)"));
     assert_string_equal(sh(&w, "git ls-tree -r --name-only flywheel/demo files"),
@@ -483,6 +571,8 @@ int main(void)
         cmocka_unit_test(test_csv_of_numbers_makes_features),
         cmocka_unit_test(test_regression),
         cmocka_unit_test(test_folder_per_class),
+        cmocka_unit_test(test_notes_among_images_are_no_samples),
+        cmocka_unit_test(test_images_must_decode),
         cmocka_unit_test(test_bad_rows_are_reported_together),
         cmocka_unit_test(test_problems_are_capped),
         cmocka_unit_test(test_a_source_that_is_none),

@@ -146,7 +146,7 @@ static void test_the_leak_guard_sees_pictures(void **state)
         "t3\n4.png,a,train,t4\n7.png,b,train,t7\n");
     must(&w, import(&w, "data"));
     assert_int_equal(w.report.dropped_near, 1);
-    assert_non_null(strstr(warnings(&w), "t7 = d0"));
+    assert_non_null(strstr(warnings(&w), "t7 (7.png) = d0 (0.png)"));
     assert_string_equal(sh(&w, "git ls-tree --name-only flywheel/demo files/ | grep -c 7 || :"),
                         "0\n");
     /* and when a patch brings it, with what was learnt at import gone */
