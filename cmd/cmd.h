@@ -71,6 +71,9 @@ int cmd_fail_problems(struct fw_problems *problems); /* prints, releases, gives 
 bool cmd_colour(int fd);
 /* A JSON value on stdout, pretty, with a newline. Frees it. */
 int cmd_print_json(json_t *value);
+/* A member of a JSON object; "" and 0 when it is not there or of another type. */
+const char *cmd_text(const json_t *o, const char *key);
+double cmd_number(const json_t *o, const char *key);
 /* "12.3 s", "4 min 05 s". Returns out. */
 const char *cmd_seconds(double seconds, char *out, size_t size);
 
@@ -88,8 +91,8 @@ void cmd_table_print(struct cmd_table *t, const char *indent); /* first row is t
  * there is none, so that the error names it. */
 const char *cmd_find_yaml(const char *given);
 /* The project's state folder without loading the plan, for commands that only read records;
- * malloc'd. */
-char *cmd_state_dir(const char *given);
+ * malloc'd. FW_ENOTFOUND: there is no flywheel.yaml. */
+int cmd_state_dir(const char *given, char **dir, struct fw_err *err);
 /* The record of the run named (or the newest). */
 int cmd_record(const char *file, const char *run, json_t **record, struct fw_err *err);
 /* Writes the report of a record; path malloc'd when NULL was given. */

@@ -15,17 +15,6 @@ static const char help[] =
     "  -f, --file FILE  the pipeline (default: the nearest flywheel.yaml from here upwards)\n"
     "      --json       as JSON\n";
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
-static double number(const json_t *o, const char *key)
-{
-    return json_number_value(json_object_get(o, key));
-}
-
 static void label(const json_t *v, char *out, size_t size)
 {
     if (json_is_string(v))
@@ -42,14 +31,15 @@ static void print(const json_t *d)
     size_t i;
     json_t *row;
     printf("%.0f added, %.0f removed, %.0f relabelled, %.0f changed otherwise\n",
-           number(d, "added"), number(d, "removed"), number(d, "relabelled"), number(d, "changed"));
+           cmd_number(d, "added"), cmd_number(d, "removed"), cmd_number(d, "relabelled"),
+           cmd_number(d, "changed"));
     if (json_array_size(json_object_get(d, "relabels"))) {
         cmd_table_row(&relabels, 3, "from", "to", "samples");
         json_array_foreach (json_object_get(d, "relabels"), i, row) {
             char from[128], to[128], n[16];
             label(json_object_get(row, "from"), from, sizeof from);
             label(json_object_get(row, "to"), to, sizeof to);
-            snprintf(n, sizeof n, "%.0f", number(row, "n"));
+            snprintf(n, sizeof n, "%.0f", cmd_number(row, "n"));
             cmd_table_row(&relabels, 3, from, to, n);
         }
         puts("\nrelabelled");
@@ -61,10 +51,10 @@ static void print(const json_t *d)
         json_array_foreach (json_object_get(d, "by_class"), i, row) {
             char name[128], a[16], b[16], c[16], e[16];
             label(json_object_get(row, "class"), name, sizeof name);
-            snprintf(a, sizeof a, "%.0f", number(row, "added"));
-            snprintf(b, sizeof b, "%.0f", number(row, "removed"));
-            snprintf(c, sizeof c, "%.0f", number(row, "in"));
-            snprintf(e, sizeof e, "%.0f", number(row, "out"));
+            snprintf(a, sizeof a, "%.0f", cmd_number(row, "added"));
+            snprintf(b, sizeof b, "%.0f", cmd_number(row, "removed"));
+            snprintf(c, sizeof c, "%.0f", cmd_number(row, "in"));
+            snprintf(e, sizeof e, "%.0f", cmd_number(row, "out"));
             cmd_table_row(&classes, 5, name, a, b, c, e);
         }
         puts("\nby class");
@@ -76,12 +66,12 @@ static void print(const json_t *d)
             char from[128], to[128];
             label(json_object_get(row, "from"), from, sizeof from);
             label(json_object_get(row, "to"), to, sizeof to);
-            cmd_table_row(&samples, 4, text(row, "id"), text(row, "change"), from, to);
+            cmd_table_row(&samples, 4, cmd_text(row, "id"), cmd_text(row, "change"), from, to);
         }
         puts("\nsamples");
         cmd_table_print(&samples, "  ");
-        if (number(d, "more") > 0)
-            printf("  and %.0f more\n", number(d, "more"));
+        if (cmd_number(d, "more") > 0)
+            printf("  and %.0f more\n", cmd_number(d, "more"));
     }
 }
 
@@ -102,7 +92,7 @@ int cmd_diff(int argc, char **argv)
     struct fw_repo *repo = NULL;
     struct fw_err err = {0};
     json_t *diff = NULL;
-    char a[FW_OID_HEX], b[FW_OID_HEX], branch[512];
+    char a[FW_OID_HEX], b[FW_OID_HEX] = "", branch[512];
     int code = FW_EXIT_OK;
     if (fw_project_open(cmd_find_yaml(file), NULL, 0, &project, &problems) != FW_OK)
         return cmd_fail_problems(&problems);
@@ -115,12 +105,19 @@ int cmd_diff(int argc, char **argv)
         rc = fw_repo_resolve(repo, name, n > 1 ? argv[2] : branch, b, &err);
     if (rc == FW_OK)
         rc = fw_repo_resolve(repo, name, n > 0 ? argv[1] : "~1", a, &err);
+    bool only = rc == FW_ENOTFOUND && n == 0 && *b; /* the first one has none before it */
+    if (only) {
+        memcpy(a, b, sizeof a);
+        rc = FW_OK;
+    }
     if (rc == FW_OK)
         rc = fw_snap_diff(repo, a, b, (size_t)max, &diff, &err);
     if (rc != FW_OK)
         code = cmd_fail(&err);
     else if (json)
         code = cmd_print_json(json_incref(diff));
+    else if (only)
+        puts("there is only one snapshot yet; nothing to compare");
     else
         print(diff);
     json_decref(diff);

@@ -15,12 +15,6 @@ static const char help[] =
     "  -f, --file FILE    the pipeline (default: the nearest flywheel.yaml from here upwards)\n"
     "      --json         the list as JSON\n";
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 static void collect_from(json_t *list, const json_t *it, int iteration)
 {
     json_t *k = json_object_get(it, "iteration"), *s, *one;
@@ -28,7 +22,7 @@ static void collect_from(json_t *list, const json_t *it, int iteration)
     if (iteration >= 0 && json_integer_value(k) != iteration)
         return;
     json_array_foreach (json_object_get(it, "stages"), j, s) {
-        if (!*text(s, "log") || !(one = json_copy(s)))
+        if (!*cmd_text(s, "log") || !(one = json_copy(s)))
             continue;
         json_object_set(one, "iteration", k);
         json_array_append_new(list, one);
@@ -68,9 +62,10 @@ static int print_list(const json_t *list)
     json_array_foreach (list, i, s) {
         char k[16], name[256];
         snprintf(k, sizeof k, "%d", (int)json_integer_value(json_object_get(s, "iteration")));
-        snprintf(name, sizeof name, "%s%s%s%s", text(s, "node"), *text(s, "label") ? " (" : "",
-                 text(s, "label"), *text(s, "label") ? ")" : "");
-        cmd_table_row(&t, 4, k, name, text(s, "state"), text(s, "log"));
+        snprintf(name, sizeof name, "%s%s%s%s", cmd_text(s, "node"),
+                 *cmd_text(s, "label") ? " (" : "", cmd_text(s, "label"),
+                 *cmd_text(s, "label") ? ")" : "");
+        cmd_table_row(&t, 4, k, name, cmd_text(s, "state"), cmd_text(s, "log"));
     }
     cmd_table_print(&t, "");
     return FW_EXIT_OK;
@@ -105,16 +100,18 @@ int cmd_log(int argc, char **argv)
     const json_t *hit = NULL, *s;
     for (size_t i = json_array_size(list); i-- > 0 && !hit;) {
         s = json_array_get(list, i);
-        if (!strcmp(text(s, "node"), argv[1]) || !strcmp(text(s, "stage"), argv[1]))
+        if (!strcmp(cmd_text(s, "node"), argv[1]) || !strcmp(cmd_text(s, "stage"), argv[1]))
             hit = s;
     }
-    char *state = cmd_state_dir(file);
-    if (!hit || !state) {
+    char *state = NULL;
+    if (!hit) {
         fprintf(stderr, "error: no stage '%s' with a log in this run; `flywheel log` lists them\n",
                 argv[1]);
         code = FW_EXIT_USAGE;
+    } else if (cmd_state_dir(file, &state, &err) != FW_OK) {
+        code = cmd_fail(&err);
     } else {
-        code = print_file(state, text(hit, "log"));
+        code = print_file(state, cmd_text(hit, "log"));
     }
     free(state);
     json_decref(list);

@@ -69,6 +69,17 @@ int cmd_print_json(json_t *value)
     return bad ? FW_EXIT_FAILED : FW_EXIT_OK;
 }
 
+const char *cmd_text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
+double cmd_number(const json_t *o, const char *key)
+{
+    return json_number_value(json_object_get(o, key));
+}
+
 const char *cmd_seconds(double seconds, char *out, size_t size)
 {
     if (seconds < 0.9995)
@@ -171,19 +182,31 @@ const char *cmd_find_yaml(const char *given)
     return "flywheel.yaml";
 }
 
-char *cmd_state_dir(const char *given)
+int cmd_state_dir(const char *given, char **dir, struct fw_err *err)
 {
     struct fw_buf b = {0};
     const char *yaml = cmd_find_yaml(given), *slash = strrchr(yaml, '/');
+    if (!fw_fs_exists(yaml)) {
+        if (given)
+            fw_err_set(err, FW_ENOTFOUND, "there is no %s", given);
+        else
+            fw_err_set(err, FW_ENOTFOUND,
+                       "there is no flywheel.yaml in this folder or one above it");
+        fw_err_hint(err, "go to the project's folder, name the file with --file, or run `flywheel "
+                         "init` to make one");
+        return FW_ENOTFOUND;
+    }
     fw_buf_add(&b, yaml, slash ? (size_t)(slash - yaml) + 1 : 0);
     fw_buf_puts(&b, ".flywheel");
-    return fw_buf_steal(&b);
+    return (*dir = fw_buf_steal(&b)) ? FW_OK : fw_err_nomem(err);
 }
 
 int cmd_record(const char *file, const char *run, json_t **record, struct fw_err *err)
 {
-    char *state = cmd_state_dir(file), *id = NULL;
-    int rc = state ? fw_run_resolve(state, run ? run : "", &id, err) : fw_err_nomem(err);
+    char *state = NULL, *id = NULL;
+    int rc = cmd_state_dir(file, &state, err);
+    if (rc == FW_OK)
+        rc = fw_run_resolve(state, run ? run : "", &id, err);
     if (rc == FW_OK)
         rc = fw_run_record(state, id, record, err);
     free(state);

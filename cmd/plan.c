@@ -10,23 +10,18 @@ static const char help[] =
     "result,\n"
     "which would run and what changed, and whether the model is the one that is held fixed.\n";
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 static void print(const json_t *plan)
 {
     size_t i, j;
     json_t *phase, *node;
-    printf("snapshot  %s\nmodel     %s\n", text(plan, "snapshot"), text(plan, "model"));
+    printf("snapshot  %s\nmodel     %s\n", cmd_text(plan, "snapshot"), cmd_text(plan, "model"));
     json_array_foreach (json_object_get(plan, "phases"), i, phase) {
         struct cmd_table t = {0};
-        printf("\n%s\n", text(phase, "phase"));
+        printf("\n%s\n", cmd_text(phase, "phase"));
         cmd_table_row(&t, 3, "stage", "would", "why");
         json_array_foreach (json_object_get(phase, "nodes"), j, node)
-            cmd_table_row(&t, 3, text(node, "node"), text(node, "state"), text(node, "why"));
+            cmd_table_row(&t, 3, cmd_text(node, "node"), cmd_text(node, "state"),
+                          cmd_text(node, "why"));
         cmd_table_print(&t, "  ");
     }
 }

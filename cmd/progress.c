@@ -9,17 +9,6 @@
 
 #include "cmd/cmd.h"
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
-static double number(const json_t *o, const char *key)
-{
-    return json_number_value(json_object_get(o, key));
-}
-
 static void clear(struct cmd_progress *p)
 {
     if (p->line_open)
@@ -61,58 +50,58 @@ static void set_running(struct cmd_progress *p, const char *node, bool runs)
 
 static void on_node(struct cmd_progress *p, const json_t *e)
 {
-    const char *state = text(e, "state"), *label = text(e, "label");
+    const char *state = cmd_text(e, "state"), *label = cmd_text(e, "label");
     char took[32], name[128];
-    snprintf(name, sizeof name, "%s%s%s%s", text(e, "node"), *label ? " (" : "", label,
+    snprintf(name, sizeof name, "%s%s%s%s", cmd_text(e, "node"), *label ? " (" : "", label,
              *label ? ")" : "");
     set_running(p, name, !strcmp(state, "running"));
     bool good = !strcmp(state, "done") || !strcmp(state, "cached");
     if (!strcmp(state, "running") || (!strcmp(state, "cached") && !p->verbose))
         return;
     /* What succeeds in a moment is not worth a line of its own. */
-    if (good && (p->quiet || (!p->verbose && (number(e, "seconds") < 2 || *label))))
+    if (good && (p->quiet || (!p->verbose && (cmd_number(e, "seconds") < 2 || *label))))
         return;
     clear(p);
     fprintf(stderr, "  %-28s %s%s%s", name, !good && p->colour ? "\033[31m" : "", state,
             !good && p->colour ? "\033[0m" : "");
-    if (number(e, "seconds") > 0)
-        fprintf(stderr, "  %s", cmd_seconds(number(e, "seconds"), took, sizeof took));
-    if (*text(e, "error"))
-        fprintf(stderr, "  %s", text(e, "error"));
+    if (cmd_number(e, "seconds") > 0)
+        fprintf(stderr, "  %s", cmd_seconds(cmd_number(e, "seconds"), took, sizeof took));
+    if (*cmd_text(e, "error"))
+        fprintf(stderr, "  %s", cmd_text(e, "error"));
     fputc('\n', stderr);
 }
 
 static void on_progress(struct cmd_progress *p, const json_t *e)
 {
     for (int i = 0; i < p->n_running; i++) {
-        size_t n = strlen(text(e, "node"));
-        if (strncmp(p->running[i], text(e, "node"), n))
+        size_t n = strlen(cmd_text(e, "node"));
+        if (strncmp(p->running[i], cmd_text(e, "node"), n))
             continue;
-        snprintf(p->detail[i], sizeof p->detail[i], "%.0f/%.0f %s", number(e, "done"),
-                 number(e, "total"), text(e, "unit"));
+        snprintf(p->detail[i], sizeof p->detail[i], "%.0f/%.0f %s", cmd_number(e, "done"),
+                 cmd_number(e, "total"), cmd_text(e, "unit"));
     }
 }
 
 static void print_interval(const char *what, const json_t *o, double scale, const char *sign)
 {
     fprintf(stderr, "%s", what);
-    fprintf(stderr, *sign ? "%+.2f" : "%.4f", scale * number(o, *sign ? "gain" : "value"));
+    fprintf(stderr, *sign ? "%+.2f" : "%.4f", scale * cmd_number(o, *sign ? "gain" : "value"));
     if (json_is_number(json_object_get(o, "low")))
-        fprintf(stderr, *sign ? " (%+.2f to %+.2f)" : " (%.4f to %.4f)", scale * number(o, "low"),
-                scale * number(o, "high"));
+        fprintf(stderr, *sign ? " (%+.2f to %+.2f)" : " (%.4f to %.4f)",
+                scale * cmd_number(o, "low"), scale * cmd_number(o, "high"));
 }
 
 static void on_gate(struct cmd_progress *p, const json_t *e)
 {
     const json_t *gate = json_object_get(e, "gate");
-    const char *verdict = text(gate, "verdict");
+    const char *verdict = cmd_text(gate, "verdict");
     const char *colour = !strcmp(verdict, "improved") ? "\033[32m"
                          : !strcmp(verdict, "worse")  ? "\033[31m"
                                                       : "\033[33m";
     size_t i;
     json_t *fix;
     json_array_foreach (json_object_get(e, "ablation"), i, fix) {
-        fprintf(stderr, "  apart: %s", text(fix, "part"));
+        fprintf(stderr, "  apart: %s", cmd_text(fix, "part"));
         if (json_is_number(json_object_get(fix, "gain")))
             print_interval(" ", fix, 100, "+");
         fprintf(stderr, " points, %s\n",
@@ -121,14 +110,14 @@ static void on_gate(struct cmd_progress *p, const json_t *e)
     if (json_array_size(json_object_get(e, "fixes")) > 1) {
         json_array_foreach (json_object_get(e, "fixes"), i, fix) {
             if (json_is_number(json_object_get(fix, "gain"))) {
-                fprintf(stderr, "  alone: %s", text(fix, "part"));
+                fprintf(stderr, "  alone: %s", cmd_text(fix, "part"));
                 print_interval(" ", fix, 100, "+");
                 fputs(" points\n", stderr);
             }
         }
     }
     fprintf(stderr, "  %s%s%s: %s; %s\n", p->colour ? colour : "", verdict,
-            p->colour ? "\033[0m" : "", text(gate, "reason"), text(e, "state"));
+            p->colour ? "\033[0m" : "", cmd_text(gate, "reason"), cmd_text(e, "state"));
 }
 
 static void on_proposed(const json_t *e)
@@ -142,16 +131,16 @@ static void on_proposed(const json_t *e)
     json_array_foreach (json_object_get(e, "parts"), i, part) {
         const json_t *counts = json_object_get(part, "counts");
         bool any = false;
-        fprintf(stderr, "  %s: ", text(part, "stage"));
+        fprintf(stderr, "  %s: ", cmd_text(part, "stage"));
         for (size_t op = 0; op < sizeof ops / sizeof *ops; op++) {
-            if (number(counts, ops[op]) <= 0)
+            if (cmd_number(counts, ops[op]) <= 0)
                 continue;
-            fprintf(stderr, "%s%.0f %s", any ? ", " : "", number(counts, ops[op]), words[op]);
+            fprintf(stderr, "%s%.0f %s", any ? ", " : "", cmd_number(counts, ops[op]), words[op]);
             any = true;
         }
         fprintf(stderr, "%s", any ? "" : "nothing");
-        if (number(part, "labels") > 0)
-            fprintf(stderr, " (%.0f labels)", number(part, "labels"));
+        if (cmd_number(part, "labels") > 0)
+            fprintf(stderr, " (%.0f labels)", cmd_number(part, "labels"));
         fputc('\n', stderr);
     }
 }
@@ -159,37 +148,47 @@ static void on_proposed(const json_t *e)
 static void on_import(const json_t *e)
 {
     fprintf(stderr, "imported %.0f train, %.0f dev, %.0f test samples as %.12s\n",
-            number(e, "train"), number(e, "dev"), number(e, "test"), text(e, "commit"));
-    fputs(text(e, "warnings"), stderr);
+            cmd_number(e, "train"), cmd_number(e, "dev"), cmd_number(e, "test"),
+            cmd_text(e, "commit"));
+    fputs(cmd_text(e, "warnings"), stderr);
+}
+
+static void on_iteration(const json_t *e)
+{
+    if (cmd_number(e, "iteration") > 0)
+        fprintf(stderr, "iteration %.0f%s\n", cmd_number(e, "iteration"),
+                json_is_true(json_object_get(e, "recorded")) ? " (from the record)" : "");
+    else
+        fputs("baseline\n", stderr);
 }
 
 static void on_event(void *ctx, const json_t *e)
 {
     struct cmd_progress *p = ctx;
-    const char *type = text(e, "event");
+    const char *type = cmd_text(e, "event");
     if (!strcmp(type, "node"))
         on_node(p, e);
     else if (!strcmp(type, "progress"))
         on_progress(p, e);
     else if (!strcmp(type, "message")) {
-        bool warning = strcmp(text(e, "level"), "info") != 0;
+        bool warning = strcmp(cmd_text(e, "level"), "info") != 0;
         if (warning || !p->quiet) {
             clear(p);
-            fprintf(stderr, "  %s%s%s%s%s\n", warning ? text(e, "level") : "", warning ? ": " : "",
-                    text(e, "node"), *text(e, "node") ? ": " : "", text(e, "text"));
+            fprintf(stderr, "  %s%s%s%s%s\n", warning ? cmd_text(e, "level") : "",
+                    warning ? ": " : "", cmd_text(e, "node"), *cmd_text(e, "node") ? ": " : "",
+                    cmd_text(e, "text"));
         }
     } else if (!p->quiet) {
         clear(p);
         if (!strcmp(type, "run"))
-            fprintf(stderr, "run %s%s\n", text(e, "run"),
+            fprintf(stderr, "run %s%s\n", cmd_text(e, "run"),
                     json_is_true(json_object_get(e, "resumed")) ? " resumed" : "");
         else if (!strcmp(type, "import"))
             on_import(e);
         else if (!strcmp(type, "iteration"))
-            fprintf(stderr, number(e, "iteration") > 0 ? "iteration %.0f\n" : "baseline\n",
-                    number(e, "iteration"));
+            on_iteration(e);
         else if (!strcmp(type, "phase") && p->verbose)
-            fprintf(stderr, " %s\n", text(e, "phase"));
+            fprintf(stderr, " %s\n", cmd_text(e, "phase"));
         else if (!strcmp(type, "measured")) {
             print_interval("  score ", json_object_get(e, "score"), 1, "");
             fputc('\n', stderr);
@@ -198,7 +197,7 @@ static void on_event(void *ctx, const json_t *e)
         else if (!strcmp(type, "gate"))
             on_gate(p, e);
         else if (!strcmp(type, "stop"))
-            fprintf(stderr, "stopped: %s\n", text(e, "text"));
+            fprintf(stderr, "stopped: %s\n", cmd_text(e, "text"));
     }
     draw(p);
 }

@@ -22,9 +22,11 @@ int cmd_report(int argc, char **argv)
         return got > 0 ? FW_EXIT_OK : FW_EXIT_USAGE;
     json_t *record = NULL;
     struct fw_err err = {0};
-    char *state = cmd_state_dir(file), *path = NULL;
-    int rc = cmd_record(file, n ? argv[1] : NULL, &record, &err);
-    if (rc == FW_OK && state && !output)
+    char *state = NULL, *path = NULL;
+    int rc = cmd_state_dir(file, &state, &err);
+    if (rc == FW_OK)
+        rc = cmd_record(file, n ? argv[1] : NULL, &record, &err);
+    if (rc == FW_OK && !output)
         path = fw_run_path(state, json_string_value(json_object_get(record, "run")), "report.html");
     if (rc == FW_OK)
         rc = cmd_write_report(record, output ? output : path, &err);

@@ -50,17 +50,6 @@ struct options {
     int jobs;
 };
 
-static double number(const json_t *o, const char *key)
-{
-    return json_number_value(json_object_get(o, key));
-}
-
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 /* The result in a few lines: what a person wants to know first. */
 static void summary(const json_t *record, const char *report)
 {
@@ -69,20 +58,22 @@ static void summary(const json_t *record, const char *report)
     const json_t *before = json_object_get(first, "score"),
                  *after = json_object_get(champion, "score");
     const json_t *test = json_object_get(record, "test"), *labels;
-    const char *metric = text(json_object_get(record, "metric"), "name");
-    printf("%s  %.4f → %.4f (%.4f to %.4f) on dev", metric, number(before, "value"),
-           number(after, "value"), number(after, "low"), number(after, "high"));
+    const char *metric = cmd_text(json_object_get(record, "metric"), "name");
+    printf("%s  %.4f → %.4f (%.4f to %.4f) on dev", metric, cmd_number(before, "value"),
+           cmd_number(after, "value"), cmd_number(after, "low"), cmd_number(after, "high"));
     if (json_is_object(test)) {
         const json_t *b = json_object_get(json_object_get(test, "baseline"), "score");
         const json_t *c = json_object_get(json_object_get(test, "champion"), "score");
-        printf("; %.4f → %.4f on the sealed test set", number(b, "value"), number(c, "value"));
+        printf("; %.4f → %.4f on the sealed test set", cmd_number(b, "value"),
+               cmd_number(c, "value"));
     }
     printf("\nchampion  iteration %.0f, snapshot %.12s on branch flywheel/%s\n",
-           number(champion, "iteration"), text(champion, "snapshot"), text(record, "name"));
+           cmd_number(champion, "iteration"), cmd_text(champion, "snapshot"),
+           cmd_text(record, "name"));
     labels = json_object_get(json_object_get(record, "budget"), "labels");
-    if (number(labels, "used") > 0)
-        printf("labels    %.0f asked for\n", number(labels, "used"));
-    printf("stopped   %s\n", text(json_object_get(record, "stop"), "text"));
+    if (cmd_number(labels, "used") > 0)
+        printf("labels    %.0f asked for\n", cmd_number(labels, "used"));
+    printf("stopped   %s\n", cmd_text(json_object_get(record, "stop"), "text"));
     if (report)
         printf("report    %s\n", report);
 }
@@ -188,9 +179,9 @@ static int find_run(const char *state, const char *name, char **id, json_t **rec
     int rc = fw_run_resolve(state, name ? name : "", id, err);
     if (rc == FW_OK)
         rc = fw_run_record(state, *id, record, err);
-    if (rc == FW_OK && !strcmp(text(*record, "status"), "stopped")) {
+    if (rc == FW_OK && !strcmp(cmd_text(*record, "status"), "stopped")) {
         rc = fw_err_set(err, FW_EINVAL, "run %s has stopped (%s); there is nothing to resume", *id,
-                        text(json_object_get(*record, "stop"), "text"));
+                        cmd_text(json_object_get(*record, "stop"), "text"));
         fw_err_hint(err, "`flywheel run` starts a new one from its champion");
     }
     return rc;
@@ -210,13 +201,15 @@ int cmd_resume(int argc, char **argv)
     int got = cmd_parse(argc, argv, opts, help_resume, 1, &n);
     if (got)
         return got > 0 ? FW_EXIT_OK : FW_EXIT_USAGE;
-    char *state = cmd_state_dir(o.file), *id = NULL;
+    char *state = NULL, *id = NULL;
     json_t *record = NULL;
     struct fw_err err = {0};
     struct fw_project *project = NULL;
     struct fw_problems problems = {0};
     int code = FW_EXIT_OK;
-    int rc = state ? find_run(state, n ? argv[1] : NULL, &id, &record, &err) : fw_err_nomem(&err);
+    int rc = cmd_state_dir(o.file, &state, &err);
+    if (rc == FW_OK)
+        rc = find_run(state, n ? argv[1] : NULL, &id, &record, &err);
     if (rc != FW_OK) {
         code = cmd_fail(&err);
         goto out;

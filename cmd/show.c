@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "pipeline/loop/record.h"
 
 static const char help[] =
     "usage: flywheel show [RUN] [--iteration N] [--runs] [-f FILE] [--json]\n\n"
@@ -15,26 +16,15 @@ static const char help[] =
     "  -f, --file FILE    the pipeline (default: the nearest flywheel.yaml from here upwards)\n"
     "      --json         the record as JSON (with --runs: their ids)\n";
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
-static double number(const json_t *o, const char *key)
-{
-    return json_number_value(json_object_get(o, key));
-}
-
 static const char *points(const json_t *o, char *out, size_t size)
 {
     if (!json_is_number(json_object_get(o, "gain")))
         return "-";
     if (json_is_number(json_object_get(o, "low")))
-        snprintf(out, size, "%+.2f (%+.2f to %+.2f)", 100 * number(o, "gain"),
-                 100 * number(o, "low"), 100 * number(o, "high"));
+        snprintf(out, size, "%+.2f (%+.2f to %+.2f)", 100 * cmd_number(o, "gain"),
+                 100 * cmd_number(o, "low"), 100 * cmd_number(o, "high"));
     else
-        snprintf(out, size, "%+.2f", 100 * number(o, "gain"));
+        snprintf(out, size, "%+.2f", 100 * cmd_number(o, "gain"));
     return out;
 }
 
@@ -48,7 +38,7 @@ static void fixes_in_words(const json_t *it, char *out, size_t size)
     for (size_t op = 0; op < sizeof ops / sizeof *ops; op++) {
         double sum = 0;
         json_array_foreach (json_object_get(it, "fixes"), i, fix)
-            sum += number(fix, ops[op]);
+            sum += cmd_number(fix, ops[op]);
         if (sum > 0 && n < size)
             n += (size_t)snprintf(out + n, size - n, "%s%s %.0f", n ? ", " : "",
                                   !strcmp(ops[op], "set_aside") ? "aside" : ops[op], sum);
@@ -57,7 +47,7 @@ static void fixes_in_words(const json_t *it, char *out, size_t size)
 
 static void print_all(const json_t *record)
 {
-    const char *metric = text(json_object_get(record, "metric"), "name");
+    const char *metric = cmd_text(json_object_get(record, "metric"), "name");
     struct cmd_table t = {0};
     size_t i;
     json_t *it;
@@ -65,23 +55,36 @@ static void print_all(const json_t *record)
                   "snapshot");
     json_array_foreach (json_object_get(record, "iterations"), i, it) {
         char k[16], score[32], gain[64], fixes[200], oid[16];
-        const json_t *gate = json_object_get(it, "gate");
-        snprintf(k, sizeof k, "%.0f%s", number(it, "iteration"),
+        const json_t *gate = fw_record_gate(it);
+        snprintf(k, sizeof k, "%.0f%s", cmd_number(it, "iteration"),
                  json_is_true(json_object_get(it, "champion")) ? " *" : "");
-        snprintf(score, sizeof score, "%.4f", number(json_object_get(it, "score"), "value"));
-        snprintf(oid, sizeof oid, "%.12s", text(it, "snapshot"));
+        snprintf(score, sizeof score, "%.4f", cmd_number(json_object_get(it, "score"), "value"));
+        snprintf(oid, sizeof oid, "%.12s", cmd_text(it, "snapshot"));
         fixes_in_words(it, fixes, sizeof fixes);
         cmd_table_row(&t, 7, k, json_is_object(json_object_get(it, "score")) ? score : "-",
-                      points(gate, gain, sizeof gain), text(gate, "verdict"), text(it, "state"),
-                      fixes, oid);
+                      points(gate, gain, sizeof gain), cmd_text(gate, "verdict"),
+                      cmd_text(it, "state"), fixes, oid);
     }
-    printf("run %s, %s%s%s  (* champion)\n", text(record, "run"), text(record, "status"),
+    printf("run %s, %s%s%s  (* champion)\n", cmd_text(record, "run"), cmd_text(record, "status"),
            json_is_object(json_object_get(record, "stop")) ? ": " : "",
-           text(json_object_get(record, "stop"), "text"));
+           cmd_text(json_object_get(record, "stop"), "text"));
     cmd_table_print(&t, "");
+    const json_t *provisional = json_object_get(record, "provisional");
+    if (json_is_object(provisional))
+        printf("\nunproven: %.0f fixes%s on %s\n", cmd_number(provisional, "fixes"),
+               json_is_true(json_object_get(provisional, "inherited"))
+                   ? " of this run and those of earlier ones"
+                   : "",
+               cmd_text(provisional, "ref"));
     const json_t *next = json_object_get(json_object_get(record, "handover"), "next");
     json_array_foreach (next, i, it)
         printf("%s%s\n", i ? "" : "\nnext\n", json_string_value(it));
+}
+
+static const char *kept_word(const json_t *fix)
+{
+    const json_t *kept = json_object_get(fix, "kept");
+    return json_is_string(kept) ? json_string_value(kept) : json_is_true(kept) ? "yes" : "no";
 }
 
 static void print_fixes(const json_t *it)
@@ -94,12 +97,12 @@ static void print_fixes(const json_t *it)
     cmd_table_row(&t, 7, "stage", "relabel", "add", "remove", "labels asked", "gain alone", "kept");
     json_array_foreach (json_object_get(it, "fixes"), i, fix) {
         char a[16], b[16], c[16], d[16], gain[64];
-        snprintf(a, sizeof a, "%.0f", number(fix, "relabel"));
-        snprintf(b, sizeof b, "%.0f", number(fix, "add"));
-        snprintf(c, sizeof c, "%.0f", number(fix, "remove"));
-        snprintf(d, sizeof d, "%.0f", number(fix, "labels"));
-        cmd_table_row(&t, 7, text(fix, "stage"), a, b, c, d, points(fix, gain, sizeof gain),
-                      json_is_true(json_object_get(fix, "kept")) ? "yes" : "no");
+        snprintf(a, sizeof a, "%.0f", cmd_number(fix, "relabel"));
+        snprintf(b, sizeof b, "%.0f", cmd_number(fix, "add"));
+        snprintf(c, sizeof c, "%.0f", cmd_number(fix, "remove"));
+        snprintf(d, sizeof d, "%.0f", cmd_number(fix, "labels"));
+        cmd_table_row(&t, 7, cmd_text(fix, "stage"), a, b, c, d, points(fix, gain, sizeof gain),
+                      kept_word(fix));
     }
     puts("fixes");
     cmd_table_print(&t, "  ");
@@ -110,18 +113,18 @@ static void print_slices(const json_t *analysis)
     struct cmd_table t = {0};
     size_t i;
     json_t *s;
-    cmd_table_row(&t, 6, "slice", "n", "share", "accuracy", "gap", "worth in points");
+    cmd_table_row(&t, 6, "slice", "n", "share", "accuracy", "gap", "worth, points of accuracy");
     json_array_foreach (json_object_get(analysis, "slices"), i, s) {
         char n[16], share[16], metric[48], gap[16], worth[16];
         if (i == 12)
             break;
-        snprintf(n, sizeof n, "%.0f", number(s, "n"));
-        snprintf(share, sizeof share, "%.1f %%", 100 * number(s, "share"));
-        snprintf(metric, sizeof metric, "%.3f (%.3f to %.3f)", number(s, "metric"),
-                 number(s, "low"), number(s, "high"));
-        snprintf(gap, sizeof gap, "%.3f", number(s, "gap"));
-        snprintf(worth, sizeof worth, "%.2f", 100 * number(s, "worth"));
-        cmd_table_row(&t, 6, text(s, "slice"), n, share, metric, gap, worth);
+        snprintf(n, sizeof n, "%.0f", cmd_number(s, "n"));
+        snprintf(share, sizeof share, "%.1f %%", 100 * cmd_number(s, "share"));
+        snprintf(metric, sizeof metric, "%.3f (%.3f to %.3f)", cmd_number(s, "metric"),
+                 cmd_number(s, "low"), cmd_number(s, "high"));
+        snprintf(gap, sizeof gap, "%.3f", cmd_number(s, "gap"));
+        snprintf(worth, sizeof worth, "%.2f", 100 * cmd_number(s, "worth"));
+        cmd_table_row(&t, 6, cmd_text(s, "slice"), n, share, metric, gap, worth);
     }
     puts("slices by priority, before this iteration's fixes");
     cmd_table_print(&t, "  ");
@@ -135,11 +138,13 @@ static void print_stages(const json_t *it)
     cmd_table_row(&t, 3, "stage", "state", "time");
     json_array_foreach (json_object_get(it, "stages"), i, s) {
         char name[256], time[32];
-        snprintf(name, sizeof name, "%s%s%s%s", text(s, "node"), *text(s, "label") ? " (" : "",
-                 text(s, "label"), *text(s, "label") ? ")" : "");
-        cmd_table_row(
-            &t, 3, name, text(s, "state"),
-            number(s, "seconds") > 0 ? cmd_seconds(number(s, "seconds"), time, sizeof time) : "-");
+        snprintf(name, sizeof name, "%s%s%s%s", cmd_text(s, "node"),
+                 *cmd_text(s, "label") ? " (" : "", cmd_text(s, "label"),
+                 *cmd_text(s, "label") ? ")" : "");
+        cmd_table_row(&t, 3, name, cmd_text(s, "state"),
+                      cmd_number(s, "seconds") > 0
+                          ? cmd_seconds(cmd_number(s, "seconds"), time, sizeof time)
+                          : "-");
     }
     puts("stages");
     cmd_table_print(&t, "  ");
@@ -151,30 +156,47 @@ static void print_aside(const json_t *it)
     json_t *item;
     json_array_foreach (json_object_get(it, "aside"), i, item) {
         if (i < 10)
-            printf("  set aside: %s: %s\n", text(item, "stage"), text(item, "reason"));
+            printf("  set aside: %s: %s\n", cmd_text(item, "stage"), cmd_text(item, "reason"));
     }
+}
+
+/* What the gate said of the whole and, when that was worse, of what its parts left. */
+static void print_gates(const json_t *it)
+{
+    const json_t *gate = json_object_get(it, "gate"),
+                 *second = json_object_get(it, "gate_after_ablation");
+    size_t i;
+    json_t *item;
+    if (json_is_object(gate))
+        printf("%s: %s; %s\n", json_is_object(second) ? "as a whole" : "gate",
+               cmd_text(gate, "verdict"), cmd_text(gate, "reason"));
+    json_array_foreach (json_object_get(it, "ablation"), i, item) {
+        char gain[64], n[48] = "";
+        if (json_is_number(json_object_get(item, "fixes")))
+            snprintf(n, sizeof n, " (%.0f fixes)", cmd_number(item, "fixes"));
+        printf("  apart: %s%s %s, %s\n", cmd_text(item, "part"), n, points(item, gain, sizeof gain),
+               json_is_true(json_object_get(item, "kept")) ? "kept" : "dropped");
+    }
+    if (json_is_object(second))
+        printf("what was kept after trying the parts apart: %s; %s\n", cmd_text(second, "verdict"),
+               cmd_text(second, "reason"));
 }
 
 static int print_one(const json_t *record, int wanted)
 {
     size_t i;
-    json_t *it, *item;
+    json_t *it;
     json_array_foreach (json_object_get(record, "iterations"), i, it) {
-        const json_t *gate = json_object_get(it, "gate"), *score = json_object_get(it, "score");
-        if ((int)number(it, "iteration") != wanted)
+        const json_t *score = json_object_get(it, "score");
+        if ((int)cmd_number(it, "iteration") != wanted)
             continue;
-        printf("iteration %d, snapshot %s, %s\n", wanted, text(it, "snapshot"), text(it, "state"));
+        printf("iteration %d, snapshot %s, %s\n", wanted, cmd_text(it, "snapshot"),
+               cmd_text(it, "state"));
         if (json_is_object(score))
-            printf("%s %.4f (%.4f to %.4f)\n", text(json_object_get(record, "metric"), "name"),
-                   number(score, "value"), number(score, "low"), number(score, "high"));
-        if (json_is_object(gate))
-            printf("gate: %s; %s\n", text(gate, "verdict"), text(gate, "reason"));
+            printf("%s %.4f (%.4f to %.4f)\n", cmd_text(json_object_get(record, "metric"), "name"),
+                   cmd_number(score, "value"), cmd_number(score, "low"), cmd_number(score, "high"));
+        print_gates(it);
         print_fixes(it);
-        json_array_foreach (json_object_get(it, "ablation"), i, item) {
-            char gain[64];
-            printf("  apart: %s %s, %s\n", text(item, "part"), points(item, gain, sizeof gain),
-                   json_is_true(json_object_get(item, "kept")) ? "kept" : "dropped");
-        }
         print_aside(it);
         if (json_is_object(json_object_get(it, "analysis")))
             print_slices(json_object_get(it, "analysis"));
@@ -182,26 +204,28 @@ static int print_one(const json_t *record, int wanted)
         return FW_EXIT_OK;
     }
     it = json_object_get(record, "last_look");
-    if (json_is_object(it) && (int)number(it, "iteration") == wanted) {
+    if (json_is_object(it) && (int)cmd_number(it, "iteration") == wanted) {
         printf("iteration %d found nothing to change\n", wanted);
         print_aside(it);
         print_stages(it);
         return FW_EXIT_OK;
     }
-    fprintf(stderr, "error: run %s has no iteration %d\n", text(record, "run"), wanted);
+    fprintf(stderr, "error: run %s has no iteration %d\n", cmd_text(record, "run"), wanted);
     return FW_EXIT_USAGE;
 }
 
 static int list_runs(const char *file, bool json)
 {
-    char *state = cmd_state_dir(file);
+    char *state = NULL;
     json_t *runs = NULL, *name;
     struct fw_err err = {0};
-    int rc = state ? fw_runs_list(state, &runs, &err) : fw_err_nomem(&err);
+    int rc = cmd_state_dir(file, &state, &err);
     size_t i;
-    if (rc == FW_OK && json) {
+    if (rc == FW_OK)
+        rc = fw_runs_list(state, &runs, &err);
+    if (rc != FW_OK || json) {
         free(state);
-        return cmd_print_json(runs);
+        return rc == FW_OK ? cmd_print_json(runs) : cmd_fail(&err);
     }
     struct cmd_table t = {0};
     cmd_table_row(&t, 4, "run", "status", "iterations", "champion");
@@ -211,16 +235,16 @@ static int list_runs(const char *file, bool json)
         if (fw_run_record(state, json_string_value(name), &record, NULL) != FW_OK)
             continue;
         snprintf(n, sizeof n, "%zu", json_array_size(json_object_get(record, "iterations")));
-        snprintf(score, sizeof score, "%.4f",
-                 number(json_object_get(json_object_get(record, "champion"), "score"), "value"));
-        cmd_table_row(&t, 4, json_string_value(name), text(record, "status"), n, score);
+        snprintf(
+            score, sizeof score, "%.4f",
+            cmd_number(json_object_get(json_object_get(record, "champion"), "score"), "value"));
+        cmd_table_row(&t, 4, json_string_value(name), cmd_text(record, "status"), n, score);
         json_decref(record);
     }
-    if (rc == FW_OK)
-        cmd_table_print(&t, "");
+    cmd_table_print(&t, "");
     json_decref(runs);
     free(state);
-    return rc == FW_OK ? FW_EXIT_OK : cmd_fail(&err);
+    return FW_EXIT_OK;
 }
 
 int cmd_show(int argc, char **argv)

@@ -5,28 +5,31 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/loop/loop.h"
 
-static const char help[] = "usage: flywheel snapshot import [-f FILE] [--json]\n"
-                           "       flywheel snapshot list [-f FILE] [--json]\n"
-                           "       flywheel snapshot checkout SNAPSHOT FOLDER [-f FILE]\n\n"
-                           "  import    reads the dataset named in flywheel.yaml into the first "
-                           "snapshot (a run does this too)\n"
-                           "  list      the snapshots of the branch flywheel/NAME, newest first\n"
-                           "  checkout  writes a snapshot as an ordinary folder: samples.jsonl and "
-                           "its files. SNAPSHOT is a\n"
-                           "            commit id, branch, tag, or ~N steps back\n";
+static const char help[] =
+    "usage: flywheel snapshot import [--again] [-f FILE] [--json]\n"
+    "       flywheel snapshot list [-f FILE] [--json]\n"
+    "       flywheel snapshot checkout SNAPSHOT FOLDER [-f FILE]\n\n"
+    "  import    reads the dataset named in flywheel.yaml into the first "
+    "snapshot (a run does this too)\n"
+    "            --again: reads it anew, as a snapshot on top of the branch, "
+    "after the source or\n"
+    "            dataset in flywheel.yaml was put right. The evaluation sets "
+    "may be others then, so\n"
+    "            the next run needs --new-benchmark (--new-model when the "
+    "model changed too), and a\n"
+    "            parked run cannot go on\n"
+    "  list      the snapshots of the branch flywheel/NAME, newest first\n"
+    "  checkout  writes a snapshot as an ordinary folder: samples.jsonl and "
+    "its files. SNAPSHOT is a\n"
+    "            commit id, branch, tag, or ~N steps back\n";
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
-static int do_import(const struct fw_project *project, bool json, struct fw_err *err)
+static int do_import(const struct fw_project *project, bool again, bool json, struct fw_err *err)
 {
     char oid[FW_OID_HEX], line[4096];
     struct fw_import_report report = {0};
     struct fw_import_problems problems = {0};
-    int rc = fw_loop_import(project, "flywheel snapshot import", oid, &report, &problems, err);
+    int rc =
+        fw_loop_import(project, "flywheel snapshot import", again, oid, &report, &problems, err);
     for (size_t i = 0; i < problems.n; i++) {
         fw_err_format(&problems.list[i], line, sizeof line);
         fprintf(stderr, "%s\n", line);
@@ -43,8 +46,9 @@ static int do_import(const struct fw_project *project, bool json, struct fw_err 
         printf("%.12s  %zu train, %zu dev, %zu test samples on branch flywheel/%s\n", oid,
                report.train, report.dev, report.test, project->plan->name);
     else if (rc == FW_OK)
-        printf("%.12s  imported before; branch flywheel/%s stands there\n", oid,
-               project->plan->name);
+        printf("%.12s  imported before; branch flywheel/%s stands there (--again reads the source "
+               "anew)\n",
+               oid, project->plan->name);
     fw_buf_release(&report.warnings);
     return rc;
 }
@@ -66,11 +70,12 @@ static int do_list(const struct fw_project *project, struct fw_repo *repo, bool 
     json_array_foreach (list, i, s) {
         char oid[16], when[FW_ISO_LEN];
         const json_t *w = json_object_get(s, "when");
-        snprintf(oid, sizeof oid, "%.12s", text(s, "commit"));
+        snprintf(oid, sizeof oid, "%.12s", cmd_text(s, "commit"));
         if (json_is_integer(w))
             fw_clock_iso(json_integer_value(w), when);
-        cmd_table_row(&t, 4, oid, json_is_integer(w) ? when : text(s, "when"),
-                      text(json_object_get(s, "trailers"), "Flywheel-Metric"), text(s, "subject"));
+        cmd_table_row(&t, 4, oid, json_is_integer(w) ? when : cmd_text(s, "when"),
+                      cmd_text(json_object_get(s, "trailers"), "Flywheel-Metric"),
+                      cmd_text(s, "subject"));
     }
     cmd_table_print(&t, "");
     json_decref(list);
@@ -80,17 +85,19 @@ static int do_list(const struct fw_project *project, struct fw_repo *repo, bool 
 int cmd_snapshot(int argc, char **argv)
 {
     const char *file = NULL;
-    bool json = false;
+    bool json = false, again = false;
     int n = 0;
-    const struct cmd_opt opts[] = {
-        {"file", 'f', CMD_TEXT, &file}, {"json", 0, CMD_FLAG, &json}, {0}};
+    const struct cmd_opt opts[] = {{"file", 'f', CMD_TEXT, &file},
+                                   {"again", 0, CMD_FLAG, &again},
+                                   {"json", 0, CMD_FLAG, &json},
+                                   {0}};
     int got = cmd_parse(argc, argv, opts, help, 3, &n);
     if (got)
         return got > 0 ? FW_EXIT_OK : FW_EXIT_USAGE;
     const char *what = n ? argv[1] : "";
     bool import = !strcmp(what, "import"), list = !strcmp(what, "list"),
          checkout = !strcmp(what, "checkout");
-    if ((!import && !list && !checkout) || n != (checkout ? 3 : 1)) {
+    if ((!import && !list && !checkout) || n != (checkout ? 3 : 1) || (again && !import)) {
         fputs(help, stderr);
         return FW_EXIT_USAGE;
     }
@@ -104,7 +111,7 @@ int cmd_snapshot(int argc, char **argv)
     fw_problems_release(&problems);
     int rc;
     if (import)
-        rc = do_import(project, json, &err);
+        rc = do_import(project, again, json, &err);
     else
         rc = fw_repo_open(project->root, project->plan->dataset.repo, project->state_dir, &repo,
                           &err);

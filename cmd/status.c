@@ -8,51 +8,43 @@ static const char help[] = "usage: flywheel status [RUN] [-f FILE] [--json]\n\n"
                            "failed or interrupted; its\n"
                            "champion so far, what was spent, and what would come next.\n";
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
-static double number(const json_t *o, const char *key)
-{
-    return json_number_value(json_object_get(o, key));
-}
-
 static void print_budget(const json_t *record)
 {
     const json_t *budget = json_object_get(record, "budget");
     const json_t *labels = json_object_get(budget, "labels");
     char wall[32], stages[32];
-    printf("labels     %.0f", number(labels, "used"));
+    printf("labels     %.0f", cmd_number(labels, "used"));
     if (json_is_number(json_object_get(labels, "limit")))
-        printf(" of %.0f", number(labels, "limit"));
-    printf("\ntime       %s, of which stages %s\n",
-           cmd_seconds(number(json_object_get(budget, "wall_seconds"), "used"), wall, sizeof wall),
-           cmd_seconds(number(json_object_get(budget, "stage_seconds"), "used"), stages,
-                       sizeof stages));
+        printf(" of %.0f", cmd_number(labels, "limit"));
+    printf(
+        "\ntime       %s, of which stages %s\n",
+        cmd_seconds(cmd_number(json_object_get(budget, "wall_seconds"), "used"), wall, sizeof wall),
+        cmd_seconds(cmd_number(json_object_get(budget, "stage_seconds"), "used"), stages,
+                    sizeof stages));
 }
 
 static void print_status(const json_t *r)
 {
     const json_t *champion = json_object_get(r, "champion");
     const json_t *iterations = json_object_get(r, "iterations");
-    const char *status = text(r, "status");
-    printf("run        %s\nstatus     %s", text(r, "run"), status);
+    const char *status = cmd_text(r, "status");
+    printf("run        %s\nstatus     %s", cmd_text(r, "run"), status);
     if (json_is_object(json_object_get(r, "stop")))
-        printf(": %s", text(json_object_get(r, "stop"), "text"));
+        printf(": %s", cmd_text(json_object_get(r, "stop"), "text"));
     printf("\niterations %zu\n", json_array_size(iterations));
     if (json_is_object(champion)) {
         const json_t *s = json_object_get(champion, "score");
         printf("champion   iteration %.0f, %s %.4f (%.4f to %.4f), snapshot %.12s\n",
-               number(champion, "iteration"), text(json_object_get(r, "metric"), "name"),
-               number(s, "value"), number(s, "low"), number(s, "high"), text(champion, "snapshot"));
+               cmd_number(champion, "iteration"), cmd_text(json_object_get(r, "metric"), "name"),
+               cmd_number(s, "value"), cmd_number(s, "low"), cmd_number(s, "high"),
+               cmd_text(champion, "snapshot"));
     }
     print_budget(r);
     if (!strcmp(status, "failed"))
-        printf("failure    %s\n", text(json_object_get(r, "failure"), "text"));
+        printf("failure    %s\n", cmd_text(json_object_get(r, "failure"), "text"));
     if (!strcmp(status, "parked"))
-        printf("waiting    %s\n", text(json_array_get(json_object_get(r, "waiting"), 0), "reason"));
+        printf("waiting    %s\n",
+               cmd_text(json_array_get(json_object_get(r, "waiting"), 0), "reason"));
     if (!strcmp(status, "failed") || !strcmp(status, "parked") || !strcmp(status, "interrupted"))
         puts("next       flywheel resume");
 }

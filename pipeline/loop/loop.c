@@ -273,9 +273,9 @@ int fw_loop_run(const struct fw_project *project, const struct fw_loop_options *
     return rc;
 }
 
-int fw_loop_import(const struct fw_project *project, const char *command, char oid[FW_OID_HEX],
-                   struct fw_import_report *report, struct fw_import_problems *problems,
-                   struct fw_err *err)
+int fw_loop_import(const struct fw_project *project, const char *command, bool again,
+                   char oid[FW_OID_HEX], struct fw_import_report *report,
+                   struct fw_import_problems *problems, struct fw_err *err)
 {
     struct fw_lock *lock = NULL;
     struct fw_repo *repo = NULL;
@@ -286,7 +286,7 @@ int fw_loop_import(const struct fw_project *project, const char *command, char o
         rc = fw_repo_open(project->root, project->plan->dataset.repo, project->state_dir, &repo,
                           err);
     if (rc == FW_OK)
-        rc = fw_loop_base(project, repo, fw_clock_now(), oid, report, problems, err);
+        rc = fw_loop_base(project, repo, fw_clock_now(), again, oid, report, problems, err);
     fw_repo_close(repo);
     fw_lock_release(lock);
     return rc;

@@ -43,10 +43,11 @@ struct fw_loop_outcome {
 int fw_loop_run(const struct fw_project *project, const struct fw_loop_options *o,
                 struct fw_loop_outcome *outcome, struct fw_err *err);
 
-/* Imports the dataset as the first snapshot, as the first run would. Takes the lock. */
-int fw_loop_import(const struct fw_project *project, const char *command, char oid[FW_OID_HEX],
-                   struct fw_import_report *report, struct fw_import_problems *problems,
-                   struct fw_err *err);
+/* Imports the dataset as the first snapshot, as the first run would; again: as a snapshot on top of
+ * the branch when there is one. Takes the lock. */
+int fw_loop_import(const struct fw_project *project, const char *command, bool again,
+                   char oid[FW_OID_HEX], struct fw_import_report *report,
+                   struct fw_import_problems *problems, struct fw_err *err);
 
 /* What `flywheel run` would do now and why, without doing it. New reference:
  * {"snapshot","phases":[{"phase","nodes":[{"node","state","why"}]}], "model": "unchanged" | "new" |

@@ -24,6 +24,28 @@ for command in init validate plan run resume status show log report diff snapsho
     head -1 out | grep -q "^usage: flywheel $command" || fail "$command --help begins otherwise" out
 done
 
+# Without a pipeline there is nothing that a record could belong to.
+mkdir -p "$work/empty/below" && cd "$work/empty/below" || exit 1
+for command in status show "show --runs" log report resume; do
+    # shellcheck disable=SC2086
+    expect_exit 2 "$flywheel" $command
+    golden "$work/err" <<'END'
+error: there is no flywheel.yaml in this folder or one above it
+  hint: go to the project's folder, name the file with --file, or run `flywheel init` to make one
+END
+done
+expect_exit 2 "$flywheel" status --file other.yaml
+says "there is no other.yaml"
+echo "flywheel: 1" >../flywheel.yaml
+expect_exit 2 "$flywheel" status
+says "there is no run yet"
+cd "$work" || exit 1
+
+# A letter too many is near; another word of the same length is not.
+expect_exit 2 "$flywheel" rreport
+says "did you mean 'report'?"
+expect_exit 2 "$flywheel" xyzzy
+expect_no_text err "did you mean"
 expect_exit 2 "$flywheel" stauts
 golden err <<'END'
 flywheel: there is no command 'stauts'; did you mean 'status'?
@@ -71,8 +93,8 @@ error: cannot open flywheel.yaml: No such file or directory
 END
 expect_exit 2 "$flywheel" status
 golden err <<'END'
-error: there is no run yet
-  hint: start one with `flywheel run`
+error: there is no flywheel.yaml in this folder or one above it
+  hint: go to the project's folder, name the file with --file, or run `flywheel init` to make one
 END
 
 # The schema is JSON, and knows the keys of the examples.

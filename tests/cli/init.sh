@@ -37,7 +37,7 @@ awk 'BEGIN {
 }'
 expect_exit 0 "$flywheel" init pictures
 says "and made a git repository" "next: flywheel validate, then flywheel run"
-expect_text flywheel.yaml "name: images"
+expect_text flywheel.yaml 'name: "images"'
 turn images
 expect_text "$work/err" "imported"
 # A second init leaves what is there.
@@ -55,7 +55,7 @@ rows 150 3 50 >rows.jsonl
         awk -F'[,:]' '{ print $2 "," $6 "," $8 "," $9 "," $11 }'
 } >metadata.csv
 expect_exit 0 "$flywheel" init metadata.csv --name bugs
-expect_text flywheel.yaml "name: bugs"
+expect_text flywheel.yaml 'name: "bugs"'
 turn table
 
 # Text as JSON lines.
@@ -88,4 +88,39 @@ expect_exit 2 "$flywheel" init --template sound
 says "there is no template 'sound'; choose images, text or table"
 ok
 [ ! -e flywheel.yaml ] && [ ! -e .git ] || fail "a refused init has written"
+
+# A file that is no list of labelled samples is refused before anything is written.
+refused() { # refused DATA TEXT...
+    data=$1
+    shift
+    expect_exit 2 "$flywheel" init "$data"
+    says "$@"
+    expect_exit 2 "$flywheel" init "$data" --template table
+    ok
+    [ ! -e flywheel.yaml ] && [ ! -e .git ] || fail "init $data has written"
+}
+mkdir "$work/files" && cd "$work/files" || exit 1
+refused /etc/passwd "'/etc/passwd' is neither a .csv, .tsv nor .jsonl file"
+echo words >one.csv && refused one.csv "one.csv:1" "not a list of samples with their labels"
+printf 'x,kind\n1,a\n' >two.csv && refused two.csv "two.csv:1" "there is no column \`label\`"
+echo '{"id":1,"text":"x"}' >three.jsonl && refused three.jsonl "there is no column \`label\`"
+echo 'no json' >four.jsonl && refused four.jsonl "four.jsonl:1" "the first row is not a JSON object"
+echo '[1]' >five.jsonl && refused five.jsonl "the first row is not a JSON object"
+: >six.csv && refused six.csv "not a list of samples"
+printf 'x,context\n1,a\n' >samples.csv && refused . "samples.csv:1" "there is no column \`label\`"
+printf '\357\273\277{"text":"x","label":"a"}\n' >seven.jsonl
+expect_exit 0 "$flywheel" init seven.jsonl
+says "wrote flywheel.yaml for text"
+rm flywheel.yaml
+printf 'label\tcontext\n' >eight.tsv
+expect_exit 0 "$flywheel" init eight.tsv
+says "wrote flywheel.yaml for table"
+
+# Names and paths that YAML would read as something else.
+for name in null 1e3 yes 0x10 -dash '# no' 'a: b'; do
+    mkdir -p "$work/odd/$name" && cd "$work/odd/$name" || exit 1
+    printf 'label,x\na,1\nb,2\n' >"[it's] a \"list\" # {1}: \\n.csv"
+    expect_exit 0 "$flywheel" init "./[it's] a \"list\" # {1}: \\n.csv"
+    expect_exit 0 "$flywheel" validate
+done
 done_testing

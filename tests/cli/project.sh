@@ -11,6 +11,15 @@ says "snapshot  (none yet)" "model     new: flywheel.lock will be written" "noth
 ok
 [ ! -e flywheel.lock ] && [ -z "$(tip)" ] || fail "plan has done something"
 
+# One snapshot has none before it.
+expect_exit 0 "$flywheel" snapshot import
+expect_exit 0 "$flywheel" diff
+expect_same "words of diff" "$(cat "$work/out")" "there is only one snapshot yet; nothing to compare"
+expect_exit 0 "$flywheel" diff --json
+says '"added": 0' '"relabelled": 0' '"samples": []'
+expect_exit 2 "$flywheel" diff ~1
+git update-ref -d refs/heads/flywheel/bugs
+
 expect_exit 0 "$flywheel" run --id one
 cp "$work/out" summary
 expect_text summary "champion  iteration 2, snapshot $(tip | cut -c1-12) on branch flywheel/bugs"
@@ -159,6 +168,26 @@ ok
 ! grep -oE '(src|href|action)="?(https?:)?//[^ >]*|url\((https?:)?//[^)]*|@import' "$work/r.html" >found ||
     fail "the report loads from elsewhere" found
 expect_text "$work/r.html" "</html>"
+
+# A wrong import is done again, on top of what there is; the evaluation sets are others then.
+before=$(tip)
+sed '/"split":"dev"/s/"label":"[a-z]*"/"label":"bee"/' data/samples.jsonl >put-right
+mv put-right data/samples.jsonl
+expect_exit 0 "$flywheel" snapshot import
+expect_same "branch" "$(tip)" "$before"
+expect_exit 2 "$flywheel" snapshot list --again
+expect_exit 0 "$flywheel" snapshot import --again
+says "90 train, 30 dev, 30 test samples on branch flywheel/bugs"
+expect_same "parent" "$(git rev-parse flywheel/bugs~1)" "$before"
+expect_exit 0 "$flywheel" snapshot checkout "$(tip)" again
+expect_same "dev rows" "$(grep '"split":"dev"' again/samples.jsonl | grep -c '"label":"bee"')" 30
+expect_exit 3 "$flywheel" run
+says "--new-benchmark"
+after=$(tip)
+expect_exit 0 "$flywheel" snapshot import --again
+expect_same "branch" "$(tip)" "$after"
+expect_exit 0 "$flywheel" snapshot import --help
+says "--new-benchmark"
 
 if command -v python3 >/dev/null; then
     for command in "status" "show" "show --runs" "log" "diff" "snapshot list" "plan"; do
