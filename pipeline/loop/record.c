@@ -6,6 +6,7 @@
 struct fold {
     json_t *out, *iterations;
     const json_t *header;
+    bool inherited; /* unproven fixes of earlier runs are in the head */
 };
 
 static const char *text_of(const json_t *o, const char *key)
@@ -129,6 +130,29 @@ static void merge_gains(json_t *fixes, const json_t *gains)
     }
 }
 
+/* A later gate decides about the provisional fixes before it as well. Fates of single fixes are an
+ * ablation's, of its own iteration. */
+static void settle_provisional(struct fold *f, const json_t *fates)
+{
+    size_t i, j;
+    json_t *fate, *it;
+    json_array_foreach (fates, i, fate) {
+        if (json_is_true(json_object_get(fate, "inherited")))
+            f->inherited = false;
+        if (!json_object_get(fate, "from") || json_object_get(fate, "fixes"))
+            continue;
+        json_array_foreach (f->iterations, j, it) {
+            double k = json_number_value(json_object_get(it, "iteration"));
+            if (strcmp(text_of(it, "state"), "provisional") ||
+                k < json_number_value(json_object_get(fate, "from")) ||
+                k > json_number_value(json_object_get(fate, "to")))
+                continue;
+            bool kept = !strcmp(text_of(fate, "fate"), "kept");
+            json_object_set_new(it, "state", json_string(kept ? "kept" : "rolled back"));
+        }
+    }
+}
+
 static void on_gate(struct fold *f, const json_t *r)
 {
     json_t *it = iteration(f, (int)json_integer_value(json_object_get(r, "iteration")));
@@ -139,6 +163,7 @@ static void on_gate(struct fold *f, const json_t *r)
     if (json_is_object(second))
         json_object_set(it, "gate_after_ablation", (json_t *)second);
     merge_gains(json_object_get(it, "fixes"), json_object_get(r, "fixes"));
+    settle_provisional(f, json_object_get(r, "fates"));
     if (json_is_object(result)) {
         copy(it, result, "snapshot");
         json_object_update(it, json_object_get(result, "report"));
@@ -188,6 +213,8 @@ static void on_record(struct fold *f, const json_t *r)
         copy(iteration(f, (int)json_integer_value(json_object_get(r, "iteration"))), r, "analysis");
     else if (!strcmp(type, "nothing"))
         copy(iteration(f, (int)json_integer_value(json_object_get(r, "iteration"))), r, "aside");
+    else if (!strcmp(type, "inherited"))
+        f->inherited = *text_of(r, "snapshot");
     else if (!strcmp(type, "base"))
         json_object_set(f->out, "import", (json_t *)r);
     else if (!strcmp(type, "test") || !strcmp(type, "handover") || !strcmp(type, "provisional"))
@@ -204,11 +231,70 @@ static void on_record(struct fold *f, const json_t *r)
         status(f, "stopped", r);
 }
 
+const json_t *fw_record_gate(const json_t *iteration)
+{
+    const json_t *second = json_object_get(iteration, "gate_after_ablation");
+    return json_is_object(second) ? second : json_object_get(iteration, "gate");
+}
+
+/* By the parts of an ablation. False when there was none, or it does not say how many. */
+static bool fixes_by_part(const json_t *parts, double *kept, double *dropped)
+{
+    size_t i;
+    json_t *part;
+    *kept = *dropped = 0;
+    json_array_foreach (parts, i, part) {
+        json_t *n = json_object_get(part, "fixes");
+        if (!json_is_number(n))
+            return false;
+        *(json_is_true(json_object_get(part, "kept")) ? kept : dropped) += json_number_value(n);
+    }
+    return json_array_size(parts) > 0;
+}
+
+void fw_record_fixes(const json_t *iteration, double *kept, double *dropped)
+{
+    static const char *const changes[] = {"relabel", "add", "remove", "guideline"};
+    size_t i;
+    json_t *fix;
+    if (!fixes_by_part(json_object_get(iteration, "ablation"), kept, dropped)) {
+        *kept = *dropped = 0;
+        json_array_foreach (json_object_get(iteration, "fixes"), i, fix) {
+            double *to = json_is_false(json_object_get(fix, "kept")) ? dropped : kept;
+            for (size_t k = 0; k < sizeof changes / sizeof *changes; k++)
+                *to += json_number_value(json_object_get(fix, changes[k]));
+        }
+    }
+    if (!strcmp(text_of(iteration, "state"), "rolled back")) {
+        *dropped += *kept;
+        *kept = 0;
+    }
+}
+
 static json_t *used(const struct fold *f, const char *limit, double value)
 {
     const json_t *b = json_object_get(f->header, "budget");
     json_t *max = json_object_get(b, limit);
     return json_pack("{s:f, s:O}", "used", value, "limit", max ? max : json_null());
+}
+
+static void count_provisional(struct fold *f)
+{
+    const json_t *provisional = json_object_get(f->out, "provisional");
+    double sum = 0, kept, dropped;
+    size_t i;
+    json_t *it;
+    if (!json_is_object(provisional))
+        return;
+    json_array_foreach (f->iterations, i, it) {
+        fw_record_fixes(it, &kept, &dropped);
+        if (!strcmp(text_of(it, "state"), "provisional"))
+            sum += kept;
+    }
+    json_t *counted = json_copy((json_t *)provisional); /* the original is the journal's */
+    json_object_set_new(counted, "fixes", json_integer((json_int_t)sum));
+    json_object_set_new(counted, "inherited", json_boolean(f->inherited));
+    json_object_set_new(f->out, "provisional", counted);
 }
 
 static void finish(struct fold *f, const json_t *journal)
@@ -277,6 +363,7 @@ int fw_record_fold(const json_t *journal, json_t **out, struct fw_err *err)
         on_record(&f, r);
     finish(&f, journal);
     drop_empty(&f);
+    count_provisional(&f);
     json_object_set_new(f.out, "iterations", f.iterations);
     *out = f.out;
     return FW_OK;

@@ -54,33 +54,65 @@ static int put_head(struct fw_page *p, struct fw_err *err)
     return FW_OK;
 }
 
+enum { CHANGES = 4 };
+
+static const struct {
+    const char *key, *word;
+} changes[CHANGES] = {{"relabel", "relabelled"},
+                      {"add", "added"},
+                      {"remove", "removed"},
+                      {"guideline", "guidelines"}};
+
 struct totals {
-    double relabel, add, remove, guideline, confirm;
-    double kept, provisional, dropped; /* changes to the data */
+    double by_kind[CHANGES]; /* of those kept */
+    double several;          /* of those kept, whose kind is not told apart */
+    double kept, provisional, dropped;
 };
+
+/* Of which kinds the fixes kept of an iteration are. A stage's fixes that were kept in part are told
+ * apart only when they are of one kind. */
+static void sum_kinds(const json_t *it, double kept, struct totals *t)
+{
+    size_t i, kinds = 0, only = 0;
+    const json_t *fix, *partly = NULL;
+    double known = 0;
+    json_array_foreach (fw_page_get(it, "fixes"), i, fix) {
+        if (json_is_false(json_object_get(fix, "kept")))
+            continue;
+        if (fw_page_str(fix, "kept")) {
+            partly = fix;
+            continue;
+        }
+        for (size_t k = 0; k < CHANGES; k++) {
+            t->by_kind[k] += fw_page_count(fix, changes[k].key);
+            known += fw_page_count(fix, changes[k].key);
+        }
+    }
+    for (size_t k = 0; k < CHANGES; k++) {
+        if (fw_page_count(partly, changes[k].key) > 0) {
+            only = k;
+            kinds++;
+        }
+    }
+    if (kept > known)
+        *(kinds == 1 ? &t->by_kind[only] : &t->several) += kept - known;
+}
 
 static void sum_fixes(struct fw_page *p, struct totals *t)
 {
-    size_t i, j;
-    const json_t *it, *fix;
+    size_t i;
+    const json_t *it;
     memset(t, 0, sizeof *t);
     json_array_foreach (p->iterations, i, it) {
         const char *state = fw_page_str(it, "state");
-        json_array_foreach (fw_page_get(it, "fixes"), j, fix) {
-            double changes = fw_page_count(fix, "relabel") + fw_page_count(fix, "add") +
-                             fw_page_count(fix, "remove") + fw_page_count(fix, "guideline");
-            bool kept = fw_page_true(fix, "kept") || !fw_page_get(fix, "kept");
-            if (!kept || (state && !strcmp(state, "rolled back"))) {
-                t->dropped += changes;
-            } else if (state && !strcmp(state, "provisional")) {
-                t->provisional += changes;
-            } else {
-                t->kept += changes;
-                t->relabel += fw_page_count(fix, "relabel");
-                t->add += fw_page_count(fix, "add");
-                t->remove += fw_page_count(fix, "remove");
-                t->guideline += fw_page_count(fix, "guideline");
-            }
+        double kept, dropped;
+        fw_record_fixes(it, &kept, &dropped);
+        t->dropped += dropped;
+        if (state && !strcmp(state, "provisional")) {
+            t->provisional += kept;
+        } else if (kept > 0) {
+            t->kept += kept;
+            sum_kinds(it, kept, t);
         }
     }
 }
@@ -140,18 +172,15 @@ static void put_fix_fact(struct fw_page *p)
     put_fact(p, "Fixes kept");
     fw_page_say(p, "<b>%n</b><span>", t.kept);
     const char *sep = "";
-    const struct {
-        double n;
-        const char *word;
-    } parts[] = {{t.relabel, "relabelled"},
-                 {t.add, "added"},
-                 {t.remove, "removed"},
-                 {t.guideline, "guidelines"}};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (parts[i].n > 0) {
-            fw_page_say(p, "%r%n %r", sep, parts[i].n, parts[i].word);
+    for (size_t k = 0; k < CHANGES; k++) {
+        if (t.by_kind[k] > 0) {
+            fw_page_say(p, "%r%n %r", sep, t.by_kind[k], changes[k].word);
             sep = ", ";
         }
+    }
+    if (t.several > 0) {
+        fw_page_say(p, "%r%n of several kinds", sep, t.several);
+        sep = ", ";
     }
     if (t.provisional > 0) {
         fw_page_say(p, "%r%n more unproven", sep, t.provisional);
@@ -202,6 +231,19 @@ static void put_facts(struct fw_page *p)
                     stop_word(fw_page_str(stop, "reason")), fw_page_str(stop, "text"));
     }
     fw_page_say(p, "</dl>\n");
+}
+
+static void put_provisional(struct fw_page *p)
+{
+    const json_t *provisional = fw_page_get(p->rec, "provisional");
+    if (json_is_object(provisional))
+        fw_page_say(
+            p,
+            "<p class=\"note even\"><b>Unproven:</b> %n fixes%r on <code>%s</code>, on top of "
+            "the champion: neither better nor worse beyond the noise.</p>\n",
+            fw_page_num(provisional, "fixes"),
+            fw_page_true(provisional, "inherited") ? " of this run and those of earlier ones" : "",
+            fw_page_str(provisional, "ref"));
 }
 
 static void put_waiting(struct fw_page *p)
@@ -263,6 +305,7 @@ void fw_report_headline(struct fw_page *p)
     fw_page_say(p, "<p class=\"lead\">The model was held fixed; only the data changed. "
                    "Figures are of the dev split unless said otherwise.</p>\n");
     put_facts(p);
+    put_provisional(p);
     put_waiting(p);
     fw_page_say(p, "</header>\n");
 }

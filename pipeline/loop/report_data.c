@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/loop/record.h"
 #include "pipeline/loop/report_page.h"
 
 static int set_num(json_t *o, const char *key, double v)
@@ -18,7 +19,7 @@ static int set_str(json_t *o, const char *key, const char *s)
 
 static json_t *point(struct fw_page *p, const json_t *it)
 {
-    const json_t *score = fw_page_get(it, "score"), *gate = fw_page_get(it, "gate");
+    const json_t *score = fw_page_get(it, "score"), *gate = fw_record_gate(it);
     json_t *o = json_object();
     int rc = 0;
     rc |= set_num(o, "i", fw_page_num(it, "iteration"));

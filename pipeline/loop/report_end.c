@@ -202,14 +202,20 @@ static void put_command(struct fw_page *p)
     fw_page_say(p, "<pre>");
     if (best)
         fw_page_say(
-            p, "# the champion's data, as files\nflywheel snapshot checkout %s champion-data/\n\n",
+            p,
+            "# the champion's data, as files; every other version by its commit in the table "
+            "of snapshots below\nflywheel snapshot checkout %s champion-data/\n\n",
             best);
     if (best && first && strcmp(best, first))
         fw_page_say(p,
                     "# what changed, in samples and in plain git\nflywheel diff %s %s\n"
                     "git log --stat flywheel/%s\n\n",
                     first, best, name ? name : "NAME");
-    fw_page_say(p, "# the same run again, with the flywheel.yaml below\nflywheel run");
+    fw_page_say(p,
+                "# the same decisions again: in a fresh clone without a branch flywheel/%s, with "
+                "the flywheel.yaml below,\n# the same plugins and the same imported data "
+                "(where the branch is, a run goes on from the champion)\nflywheel run",
+                name ? name : "NAME");
     json_array_foreach (fw_page_get(p->rec, "sets"), i, s) {
         if (json_is_string(s))
             put_set(p, json_string_value(s));

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "pipeline/loop/record.h"
 #include "pipeline/loop/report_page.h"
 
 struct scale {
@@ -16,18 +17,38 @@ static void widen(struct scale *s, double v)
     s->hi = isfinite(s->hi) ? fmax(s->hi, v) : v;
 }
 
-static struct scale scale_of(struct fw_page *p, const char *part, const char *value)
+static void widen_by(struct scale *s, const json_t *o, const char *value)
+{
+    widen(s, fw_page_num(o, value));
+    widen(s, fw_page_num(o, "low"));
+    widen(s, fw_page_num(o, "high"));
+}
+
+static struct scale scale_of_scores(struct fw_page *p)
 {
     struct scale s = {NAN, NAN};
     size_t i;
     const json_t *it;
+    json_array_foreach (p->iterations, i, it)
+        widen_by(&s, fw_page_get(it, "score"), "value");
+    return s;
+}
+
+/* Of the whole, of each stage's fixes alone, and of the parts tried apart: one scale for all. */
+static struct scale scale_of_gains(struct fw_page *p)
+{
+    struct scale s = {NAN, NAN};
+    size_t i, j;
+    const json_t *it, *fix;
     json_array_foreach (p->iterations, i, it) {
-        const json_t *o = fw_page_get(it, part);
-        widen(&s, fw_page_num(o, value));
-        widen(&s, fw_page_num(o, "low"));
-        widen(&s, fw_page_num(o, "high"));
+        widen_by(&s, fw_page_get(it, "gate"), "gain");
+        widen_by(&s, fw_page_get(it, "gate_after_ablation"), "gain");
+        json_array_foreach (fw_page_get(it, "fixes"), j, fix)
+            widen_by(&s, fix, "gain");
+        json_array_foreach (fw_page_get(it, "ablation"), j, fix)
+            widen_by(&s, fix, "gain");
     }
-    if (!strcmp(value, "gain") && isfinite(s.lo)) {
+    if (isfinite(s.lo)) {
         widen(&s, 0);
         s.lo -= 1e-9;
         s.hi += 1e-9;
@@ -68,7 +89,7 @@ static double labels_of(const json_t *it)
 static const char *bar_class(const json_t *it)
 {
     const char *state = fw_page_str(it, "state");
-    const char *verdict = fw_page_str(fw_page_get(it, "gate"), "verdict");
+    const char *verdict = fw_page_str(fw_record_gate(it), "verdict");
     if (state && !strcmp(state, "rolled back"))
         return "down";
     if (verdict && !strcmp(verdict, "undecided"))
@@ -78,7 +99,7 @@ static const char *bar_class(const json_t *it)
 
 static void put_row(struct fw_page *p, const json_t *it, const struct scale *s)
 {
-    const json_t *score = fw_page_get(it, "score"), *gate = fw_page_get(it, "gate");
+    const json_t *score = fw_page_get(it, "score"), *gate = fw_record_gate(it);
     double value = fw_page_num(score, "value"), low = fw_page_num(score, "low"),
            high = fw_page_num(score, "high"), gain = fw_page_num(gate, "gain");
     bool baseline = it == p->first;
@@ -102,7 +123,7 @@ void fw_report_curve(struct fw_page *p)
 {
     size_t i;
     const json_t *it;
-    struct scale s = scale_of(p, "score", "value");
+    struct scale s = scale_of_scores(p);
     fw_page_say(p, "<section id=\"curve\"><h2>");
     fw_page_metric_name(p, p->metric, true);
     fw_page_say(p, " by iteration</h2>\n");
@@ -175,58 +196,77 @@ static void put_part(struct fw_page *p, const json_t *fix, const struct scale *s
         fw_page_verdict(p, verdict);
     else
         fw_page_say(p, "<span class=\"soft\">%r</span>", whole ? "with the whole" : "–");
-    fw_page_say(p, "</td><td>%r</td></tr>\n",
-                fw_page_get(fix, "kept") ? fw_page_true(fix, "kept") ? "yes" : "no" : "–");
+    const char *partly = fw_page_str(fix, "kept");
+    fw_page_say(p, "</td><td>%s</td></tr>\n",
+                partly                      ? partly
+                : !fw_page_get(fix, "kept") ? "–"
+                : fw_page_true(fix, "kept") ? "yes"
+                                            : "no");
 }
 
 static void put_fixes(struct fw_page *p, const json_t *it, const struct scale *s)
 {
     size_t i;
-    const json_t *fix, *fixes = fw_page_get(it, "fixes"), *parts = fw_page_get(it, "ablation");
-    if (json_array_size(fixes)) {
-        fw_page_table(p, "fixes", "The fixes of this iteration, each with its gain measured alone");
-        fw_page_say(p, "<thead><tr><th scope=\"col\">Stage</th><th scope=\"col\">What it did</th>"
-                       "<th scope=\"col\" class=\"n\">Labels</th>"
-                       "<th scope=\"col\" class=\"n\">Gain alone</th>"
-                       "<th scope=\"col\" class=\"n\">Interval</th><td class=\"pic\"></td>"
-                       "<th scope=\"col\">Verdict</th><th scope=\"col\">Kept</th></tr></thead>"
-                       "<tbody>\n");
-        json_array_foreach (fixes, i, fix) {
-            double money = fw_page_count(fix, "money");
-            fw_page_say(p, "<tr><th scope=\"row\">%s</th><td>", fw_page_str(fix, "stage"));
-            put_counts(p, fix);
-            fw_page_say(p, "</td><td class=\"n\">%n", fw_page_num(fix, "labels"));
-            if (money > 0)
-                fw_page_say(p, "<br><small>cost %f</small>", money);
-            fw_page_say(p, "</td>");
-            put_part(p, fix, s, true);
-        }
-        fw_page_table_end(p);
+    const json_t *fix, *fixes = fw_page_get(it, "fixes");
+    if (!json_array_size(fixes))
+        return;
+    fw_page_table(p, "fixes", "The fixes of this iteration, each with its gain measured alone");
+    fw_page_say(p, "<thead><tr><th scope=\"col\">Stage</th><th scope=\"col\">What it did</th>"
+                   "<th scope=\"col\" class=\"n\">Labels</th>"
+                   "<th scope=\"col\" class=\"n\">Gain alone</th>"
+                   "<th scope=\"col\" class=\"n\">Interval</th><td class=\"pic\"></td>"
+                   "<th scope=\"col\">Verdict</th><th scope=\"col\">Kept</th></tr></thead>"
+                   "<tbody>\n");
+    json_array_foreach (fixes, i, fix) {
+        double money = fw_page_count(fix, "money");
+        fw_page_say(p, "<tr><th scope=\"row\">%s</th><td>", fw_page_str(fix, "stage"));
+        put_counts(p, fix);
+        fw_page_say(p, "</td><td class=\"n\">%n", fw_page_num(fix, "labels"));
+        if (money > 0)
+            fw_page_say(p, "<br><small>cost %f</small>", money);
+        fw_page_say(p, "</td>");
+        put_part(p, fix, s, true);
     }
+    fw_page_table_end(p);
+}
+
+static void put_parts(struct fw_page *p, const json_t *it, const struct scale *s)
+{
+    size_t i;
+    const json_t *fix, *parts = fw_page_get(it, "ablation");
     if (!json_array_size(parts))
         return;
     fw_page_table(p, "fixes", "The parts of the rejected patch tried apart");
     fw_page_say(p,
-                "<thead><tr><th scope=\"col\">Part</th>"
+                "<thead><tr><th scope=\"col\">Part</th><th scope=\"col\" class=\"n\">Fixes</th>"
                 "<th scope=\"col\" class=\"n\">Gain</th><th scope=\"col\" class=\"n\">Interval</th>"
                 "<td class=\"pic\"></td><th scope=\"col\">Verdict</th><th "
                 "scope=\"col\">Kept</th></tr></thead>"
                 "<tbody>\n");
     json_array_foreach (parts, i, fix) {
-        fw_page_say(p, "<tr><th scope=\"row\">%s</th>", fw_page_str(fix, "part"));
+        fw_page_say(p, "<tr><th scope=\"row\">%s</th><td class=\"n\">%n</td>",
+                    fw_page_str(fix, "part"), fw_page_num(fix, "fixes"));
         put_part(p, fix, s, false);
     }
     fw_page_table_end(p);
 }
 
-static void put_gate(struct fw_page *p, const json_t *gate)
+/* what: of what it is the gate when there are two; NULL when the heading has told the verdict. */
+static void put_gate(struct fw_page *p, const json_t *gate, const char *what)
 {
     size_t i;
     const json_t *guard, *guards = fw_page_get(gate, "guards");
+    const char *reason = fw_page_str(gate, "reason");
     if (!gate)
         return;
-    if (fw_page_str(gate, "reason"))
-        fw_page_say(p, "<p><b>The gate:</b> %s</p>\n", fw_page_str(gate, "reason"));
+    if (what) {
+        fw_page_say(p, "<p><b>%r:</b> ", what);
+        fw_page_verdict(p, fw_page_str(gate, "verdict"));
+        fw_page_say(p, " %g%r. %s</p>\n", fw_page_num(gate, "gain"), p->percent ? " points" : "",
+                    reason ? reason : "");
+    } else if (reason) {
+        fw_page_say(p, "<p><b>The gate:</b> %s</p>\n", reason);
+    }
     if (isfinite(fw_page_num(gate, "look")) || isfinite(fw_page_num(gate, "p")))
         fw_page_say(p,
                     "<p class=\"soft\">Rule %s, look %n at the dev split, level %f for this look, "
@@ -304,7 +344,7 @@ static void put_aside(struct fw_page *p, const json_t *it)
 
 static void put_iteration(struct fw_page *p, const json_t *it, const struct scale *s, bool open)
 {
-    const json_t *gate = fw_page_get(it, "gate");
+    const json_t *gate = fw_record_gate(it), *first = fw_page_get(it, "gate");
     double number = fw_page_num(it, "iteration");
     fw_page_say(p, "<details id=\"it-%n\"%r><summary><h3>Iteration %n</h3> ", number,
                 open ? " open" : "", number);
@@ -324,7 +364,10 @@ static void put_iteration(struct fw_page *p, const json_t *it, const struct scal
     if (it == p->first && !json_array_size(fw_page_get(it, "fixes")))
         fw_page_say(p, "<p>The baseline: the data as imported.</p>\n");
     put_fixes(p, it, s);
-    put_gate(p, gate);
+    put_gate(p, first, gate != first ? "As a whole" : NULL);
+    put_parts(p, it, s);
+    if (gate != first)
+        put_gate(p, gate, "What was kept after trying the parts apart");
     put_aside(p, it);
     fw_page_say(p, "<p class=\"soft\">Snapshot %k", fw_page_str(it, "snapshot"));
     if (fw_page_str(it, "parent"))
@@ -334,9 +377,9 @@ static void put_iteration(struct fw_page *p, const json_t *it, const struct scal
 
 void fw_report_iterations(struct fw_page *p)
 {
-    size_t i, j, n = json_array_size(p->iterations);
-    const json_t *it, *fix;
-    struct scale s = scale_of(p, "gate", "gain");
+    size_t i, n = json_array_size(p->iterations);
+    const json_t *it;
+    struct scale s = scale_of_gains(p);
     fw_page_say(
         p, "<section id=\"fixes\"><h2>What was done to the data, and what it was worth</h2>\n");
     if (!p->first) {
@@ -344,14 +387,7 @@ void fw_report_iterations(struct fw_page *p)
         return;
     }
     json_array_foreach (p->iterations, i, it) {
-        json_array_foreach (fw_page_get(it, "fixes"), j, fix) {
-            widen(&s, fw_page_num(fix, "low"));
-            widen(&s, fw_page_num(fix, "high"));
-            widen(&s, fw_page_num(fix, "gain"));
-        }
-    }
-    json_array_foreach (p->iterations, i, it) {
-        const char *verdict = fw_page_str(fw_page_get(it, "gate"), "verdict");
+        const char *verdict = fw_page_str(fw_record_gate(it), "verdict");
         if (!json_is_object(it))
             continue;
         put_iteration(p, it, &s,

@@ -27,6 +27,13 @@ static const json_t *analysis_after(struct fw_page *p)
     return a;
 }
 
+/* Without a human level the gap is measured against no error at all. */
+static bool has_human_level(struct fw_page *p)
+{
+    const json_t *human = fw_page_get(fw_page_get(p->rec, "metric"), "human_level");
+    return fw_page_get(human, "default") || json_object_size(fw_page_get(human, "classes"));
+}
+
 static void put_slice(struct fw_page *p, const json_t *s, double from)
 {
     double metric = fw_page_num(s, "metric");
@@ -36,8 +43,10 @@ static void put_slice(struct fw_page *p, const json_t *s, double from)
                 fw_page_num(s, "n"));
     fw_page_say(p, "<td class=\"n\"><b>%p</b></td><td>", metric);
     fw_page_bar(p, metric, fw_page_num(s, "low"), fw_page_num(s, "high"), from, 1, "up");
-    fw_page_say(p, "</td><td class=\"n\">%p</td><td class=\"n\">%p</td>",
-                fw_page_num(s, "human_level"), fw_page_num(s, "gap"));
+    fw_page_say(p, "</td>");
+    if (has_human_level(p))
+        fw_page_say(p, "<td class=\"n\">%p</td>", fw_page_num(s, "human_level"));
+    fw_page_say(p, "<td class=\"n\">%p</td>", fw_page_num(s, "gap"));
     fw_page_say(p, "<td class=\"n\">%u</td><td class=\"n\"><b>%u</b></td></tr>\n",
                 fw_page_num(s, "worth"), fw_page_num(s, "priority"));
 }
@@ -63,13 +72,15 @@ static void put_priorities(struct fw_page *p, const json_t *analysis, double fro
     if (!n)
         return;
     fw_page_table(p, "priority", caption);
-    fw_page_say(p, "<thead><tr><th scope=\"col\">Slice</th><th scope=\"col\" class=\"n\">Share</th>"
-                   "<th scope=\"col\" class=\"n\">Samples</th>"
-                   "<th scope=\"col\" class=\"n\">Accuracy</th><td class=\"pic\"></td>"
-                   "<th scope=\"col\" class=\"n\">Human level</th>"
-                   "<th scope=\"col\" class=\"n\">Gap</th>"
-                   "<th scope=\"col\" class=\"n\">Worth, points</th>"
-                   "<th scope=\"col\" class=\"n\">Priority</th></tr></thead><tbody>\n");
+    fw_page_say(p,
+                "<thead><tr><th scope=\"col\">Slice</th><th scope=\"col\" class=\"n\">Share</th>"
+                "<th scope=\"col\" class=\"n\">Samples</th>"
+                "<th scope=\"col\" class=\"n\">Accuracy</th><td class=\"pic\"></td>%r"
+                "<th scope=\"col\" class=\"n\">Worth, points of accuracy</th>"
+                "<th scope=\"col\" class=\"n\">Priority</th></tr></thead><tbody>\n",
+                has_human_level(p) ? "<th scope=\"col\" class=\"n\">Human level</th>"
+                                     "<th scope=\"col\" class=\"n\">Gap to human level</th>"
+                                   : "<th scope=\"col\" class=\"n\">Gap to 100 %</th>");
     json_array_foreach (slices, i, s) {
         if (i == MOST_SLICES)
             break;
@@ -91,8 +102,11 @@ void fw_report_priorities(struct fw_page *p)
         fw_page_say(p, "<p class=\"none\">No error analysis has been done.</p></section>\n");
         return;
     }
-    fw_page_say(p, "<p>Worth is what closing the gap to human level would add to the whole: gap × "
-                   "share. Priority weighs it by importance and by how easy the fix is.</p>\n");
+    fw_page_say(
+        p,
+        "<p>Worth is what closing the gap to %r would add to the accuracy of the whole: gap "
+        "× share. Priority weighs it by importance and by how easy the fix is.</p>\n",
+        has_human_level(p) ? "human level" : "100 %");
     double from = lowest(before, lowest(after, 0.9));
     put_priorities(p, before, from, "Before: the baseline");
     if (after != before)

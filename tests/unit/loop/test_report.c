@@ -121,6 +121,10 @@ static void test_whole_record(void **state)
     assert_has(page, "After: the champion");
     assert_has(page, "The sealed test");
     assert_has(page, "flywheel run --set 'stages.relabel.with.budget=60'");
+    assert_has(page, "in a fresh clone without a branch flywheel/steel-surface");
+    assert_lacks(page, "the same run again");
+    assert_has(page, "every other version by its commit");
+    assert_has(page, ">148de9c5a7a4</code>"); /* what the plugin is, by content */
     assert_has(page, "name: steel-surface\n");
     /* the table has a row for each iteration, and one champion */
     assert_int_equal(count(page, "<th scope=\"row\"><a href=\"#it-"), 5);
@@ -156,8 +160,7 @@ static void poison(json_t *v)
     size_t i;
     void *tmp;
     if (json_is_array(v)) {
-        json_array_foreach(v, i, child)
-        {
+        json_array_foreach (v, i, child) {
             if (json_is_string(child))
                 json_array_set_new(v, i, json_string(hostile));
             else
@@ -277,6 +280,83 @@ static void test_parked(void **state)
     json_decref(r);
 }
 
+/* The last iteration was worse as a whole, and a part of it stayed: no place tells only half. */
+static void test_after_ablation(void **state)
+{
+    (void)state;
+    json_t *r = load_record(), *its = json_object_get(r, "iterations"),
+           *it = json_array_get(its, 4);
+    json_object_set_new(it, "gate_after_ablation",
+                        json_pack("{s:s, s:f, s:f, s:f, s:s}", "verdict", "improved", "gain",
+                                  0.0213, "low", 0.011, "high", 0.031, "reason",
+                                  "beyond the noise"));
+    json_object_set_new(it, "state", json_string("kept"));
+    json_object_set_new(it, "fixes",
+                        json_pack("[{s:s, s:i, s:i, s:s}]", "stage", "relabel", "relabel", 40,
+                                  "confirm", 4, "kept", "partly"));
+    json_object_set_new(it, "ablation",
+                        json_pack("[{s:s, s:i, s:b}, {s:s, s:i, s:b}]", "part", "relabel: pitted",
+                                  "fixes", 31, "kept", 1, "part", "relabel: patches", "fixes", 9,
+                                  "kept", 0));
+    char *page = render(r, "ablation.html");
+    assert_balanced(page);
+    const char *row = strstr(page, "<a href=\"#it-4\">");
+    assert_non_null(row);
+    char *line = strndup(row, strcspn(row, "\n"));
+    assert_has(line, "improved");
+    assert_has(line, "+2.1");
+    assert_lacks(line, "worse");
+    free(line);
+    assert_has(page, "<b>As a whole:</b> <span class=\"tag down\">");
+    assert_has(page, "<b>What was kept after trying the parts apart:</b> <span class=\"tag up\">");
+    assert_has(page, "beyond the noise");
+    assert_has(page, "<td>partly</td>");
+    assert_has(page, "relabel: pitted</th><td class=\"n\">31</td>");
+    assert_has(page, "\"gain\":0.0213,\"verdict\":\"improved\"");
+    /* 39 + 24, 37 + 24, 36 + 24, and 31 of the last */
+    assert_has(page, "<dt>Fixes kept</dt><dd><b>215</b><span>142 relabelled, 72 added, 1 removed, "
+                     "9 rolled back</span>");
+    free(page);
+    json_decref(r);
+}
+
+static void test_unproven(void **state)
+{
+    (void)state;
+    json_t *r = load_record();
+    char *page = render(r, "whole.html");
+    assert_lacks(page, "Unproven:");
+    free(page);
+    json_object_set_new(r, "provisional",
+                        json_pack("{s:s, s:s, s:i}", "snapshot", "abc", "ref",
+                                  "refs/flywheel/provisional/steel-surface", "fixes", 61));
+    page = render(r, "unproven.html");
+    assert_has(page, "<b>Unproven:</b> 61 fixes on "
+                     "<code>refs/flywheel/provisional/steel-surface</code>");
+    assert_balanced(page);
+    free(page);
+    json_decref(r);
+}
+
+static void test_no_human_level(void **state)
+{
+    (void)state;
+    json_t *r = load_record();
+    char *page = render(r, "whole.html");
+    assert_has(page, "Gap to human level");
+    assert_has(page, "Worth, points of accuracy");
+    free(page);
+    json_object_set_new(json_object_get(r, "metric"), "human_level",
+                        json_pack("{s:n, s:{}}", "default", "classes"));
+    page = render(r, "no-human.html");
+    assert_has(page, "Gap to 100 %");
+    assert_has(page, "closing the gap to 100 %");
+    assert_lacks(page, "uman level</th>");
+    assert_balanced(page);
+    free(page);
+    json_decref(r);
+}
+
 /* An error metric is shown as a number, and falling is good. */
 static void test_lower_is_better(void **state)
 {
@@ -300,7 +380,8 @@ int main(void)
         cmocka_unit_test(test_whole_record),    cmocka_unit_test(test_self_contained),
         cmocka_unit_test(test_hostile_strings), cmocka_unit_test(test_empty_records),
         cmocka_unit_test(test_damaged_records), cmocka_unit_test(test_parked),
-        cmocka_unit_test(test_lower_is_better),
+        cmocka_unit_test(test_lower_is_better), cmocka_unit_test(test_after_ablation),
+        cmocka_unit_test(test_unproven),        cmocka_unit_test(test_no_human_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
