@@ -61,11 +61,13 @@ static int vote(const struct fw_scored *s, size_t i, size_t *votes, size_t k)
     return (int)best;
 }
 
-static int mcnemar(const struct fw_truth *t, const struct fw_scored *before,
-                   const struct fw_scored *after, double *p, struct fw_err *err)
+/* What the samples whose vote became right or wrong say, by exact tests; after summarise(). */
+static int exact_tests(const struct fw_metric *m, const struct fw_truth *t,
+                       const struct fw_scored *before, const struct fw_scored *after,
+                       struct fw_comparison *c, struct fw_err *err)
 {
     size_t only_before = 0, only_after = 0;
-    *p = NAN;
+    c->mcnemar_p = NAN;
     if (!t->klass || !before->pred || !after->pred)
         return FW_OK;
     size_t *votes = malloc((t->k + 1) * sizeof *votes);
@@ -80,7 +82,11 @@ static int mcnemar(const struct fw_truth *t, const struct fw_scored *before,
         only_after += is && !was;
     }
     free(votes);
-    *p = fw_mcnemar_exact(only_before, only_after);
+    c->mcnemar_p = fw_mcnemar_exact(only_before, only_after);
+    if (m->id == FW_ACCURACY) {
+        c->p_improved = fmax(c->p_improved, fw_sign_test(only_after, only_before));
+        c->p_worse = fmax(c->p_worse, fw_sign_test(only_before, only_after));
+    }
     return FW_OK;
 }
 
@@ -122,15 +128,15 @@ int fw_compare(const struct fw_metric *m, const struct fw_truth *truth,
         add_models(models + before->seeds, after, sign);
         rc = fw_bootstrap(m, truth, models, n, resamples, seed, gains, err);
     }
-    if (rc == FW_OK)
-        rc = mcnemar(truth, before, after, &c.mcnemar_p, err);
     if (rc == FW_OK) {
         c.before = mean_metric(m, truth, before);
         c.after = mean_metric(m, truth, after);
         c.gain = snap(sign * (c.after - c.before));
         summarise(gains, resamples, level, &c);
-        *out = c;
+        rc = exact_tests(m, truth, before, after, &c, err);
     }
+    if (rc == FW_OK)
+        *out = c;
     free(models);
     free(gains);
     return rc;

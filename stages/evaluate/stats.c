@@ -12,6 +12,16 @@ double fw_mcnemar_exact(size_t b, size_t c)
     return sum < 0.5 ? 2 * sum : 1;
 }
 
+double fw_sign_test(size_t wins, size_t losses)
+{
+    double n = (double)wins + (double)losses, sum = 0;
+    if (!wins)
+        return 1;
+    for (double k = (double)wins; k <= n; k++)
+        sum += exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * M_LN2);
+    return sum < 1 ? sum : 1;
+}
+
 static double poly(const double *c, int n, double x)
 {
     double v = c[n - 1];

@@ -159,6 +159,35 @@ static void test_seed_and_direction(void **state)
     assert_true(a.p_improved < .5 && a.p_worse > .5);
 }
 
+/* Five samples of 600 got better, by the vote of three seeds: luck does that once in 32. */
+static void test_few_changes(void **state)
+{
+    (void)state;
+    static int was[N], is[3][N];
+    for (int i = 0; i < N; i++) {
+        truth[i] = i % 2;
+        was[i] = is[0][i] = is[1][i] = truth[i];
+        is[2][i] = i < 40 ? 1 - truth[i] : truth[i]; /* outvoted */
+    }
+    for (int i = 100; i < 105; i++)
+        was[i] = 1 - truth[i];
+    const int *const old[] = {was}, *const one[] = {is[0]}, *const new[] = {is[0], is[1], is[2]};
+    struct fw_truth t = {N, 2, truth, NULL};
+    struct fw_scored before = {1, old, NULL, NULL}, after = {1, one, NULL, NULL},
+                     seeds = {3, new, NULL, NULL};
+    struct fw_metric m = {FW_ACCURACY, -1}, f1 = {FW_MACRO_F1, -1};
+    struct fw_comparison c;
+    assert_int_equal(fw_compare(&m, &t, &before, &after, 5000, .95, 3, &c, NULL), FW_OK);
+    assert_true(fabs(c.p_improved - 1. / 32) < 1e-12 && c.p_worse == 1);
+    assert_true(fabs(c.mcnemar_p - 1. / 16) < 1e-12);
+    assert_int_equal(fw_compare(&m, &t, &after, &before, 5000, .95, 3, &c, NULL), FW_OK);
+    assert_true(fabs(c.p_worse - 1. / 32) < 1e-12 && c.p_improved == 1);
+    assert_int_equal(fw_compare(&f1, &t, &before, &after, 5000, .95, 3, &c, NULL), FW_OK);
+    assert_true(c.p_improved < .02); /* the bootstrap alone */
+    assert_int_equal(fw_compare(&m, &t, &after, &seeds, 5000, .95, 3, &c, NULL), FW_OK);
+    assert_true(c.gain < 0 && c.p_worse == 1); /* no vote changed */
+}
+
 static void test_interval_of_one(void **state)
 {
     (void)state;
@@ -273,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_every_metric_as_plain_bootstrap),
         cmocka_unit_test(test_same_models_gain_nothing),
         cmocka_unit_test(test_seed_and_direction),
+        cmocka_unit_test(test_few_changes),
         cmocka_unit_test(test_interval_of_one),
         cmocka_unit_test(test_resamples_have_the_size_of_the_data),
         cmocka_unit_test(test_class_without_samples),

@@ -143,6 +143,11 @@ static void test_small_statistics(void **state)
     near_to(fw_mcnemar_exact(5, 0), 0.0625);
     near_to(fw_mcnemar_exact(0, 0), 1);
     near_to(fw_mcnemar_exact(4, 4), 1);
+    near_to(fw_sign_test(10, 3), 378.0 / 8192);
+    near_to(fw_sign_test(3, 10), 1 - 92.0 / 8192);
+    near_to(fw_sign_test(5, 0), 1.0 / 32);
+    near_to(fw_sign_test(0, 5), 1);
+    near_to(fw_sign_test(0, 0), 1);
     fw_wilson(8, 10, .95, &low, &high);
     near_to(low, 0.4901624715366418);
     near_to(high, 0.9433178485456248);
