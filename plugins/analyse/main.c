@@ -11,7 +11,11 @@
 #include "stages/relabel/candidates.h"
 
 static const char describe[] =
-    "{\"protocol\": 1, \"name\": \"analyse\", \"version\": \"1.0\", \"kind\": \"error-analysis\",\n"
+    "{\"protocol\": 1, \"name\": \"analyse\", \"version\": \"1.0.0\",\n"
+    " \"kind\": \"error-analysis\",\n"
+    " \"description\": \"where the model is weak and what mending it would be worth: slices with "
+    "their gap to human level, suspect labels and their share by confident learning, confusions, "
+    "coverage\",\n"
     " \"inputs\": [\"dataset\", \"predictions\", \"out_of_fold\", \"guidelines\", \"history\"],\n"
     " \"outputs\": [\"analysis\"],\n"
     " \"params\": {\n"
@@ -35,8 +39,7 @@ static int read_slices(const struct fw_request *r, const char ***out, size_t *n,
     if (!slices)
         return fw_err_nomem(err);
     *out = slices;
-    json_array_foreach(list, i, v)
-    {
+    json_array_foreach (list, i, v) {
         if (!(slices[i] = json_string_value(v)))
             return fw_err_set(err, FW_EINVAL, "the request's slices are not a list of texts");
     }
@@ -61,8 +64,26 @@ static int read_choices(const struct fw_request *r, struct fw_analysis_input *in
     return fw_metric_parse(metric, &r->task, &in->metric, err);
 }
 
-static void report(const json_t *analysis, int iteration)
+/* Where most is to be gained. Worth is gap × share: accuracy, or the mean absolute error. */
+static void name_worst(const struct fw_request *r, const json_t *worst, size_t suspects)
 {
+    const char *slice = json_string_value(json_object_get(worst, "slice"));
+    double worth = json_number_value(json_object_get(worst, "worth"));
+    bool human = json_object_size(json_object_get(r->json, "human_level")) > 0;
+    if (r->task.task == FW_REGRESSION)
+        fw_event_message("info",
+                         "most to gain: %s, %.4g of the mean absolute error; %zu suspect labels",
+                         slice, worth, suspects);
+    else
+        fw_event_message("info",
+                         "most to gain: %s, %.2f points of accuracy if its gap to %s closed; %zu "
+                         "suspect labels",
+                         slice, 100 * worth, human ? "human level" : "100 %", suspects);
+}
+
+static void report(const struct fw_request *r, const json_t *analysis)
+{
+    int iteration = r->iteration;
     const json_t *noise = json_object_get(analysis, "noise");
     const json_t *worst = json_array_get(json_object_get(analysis, "slices"), 0);
     size_t suspects = json_array_size(json_object_get(analysis, "suspects"));
@@ -70,8 +91,7 @@ static void report(const json_t *analysis, int iteration)
     if (json_is_object(noise))
         fw_event_metric("noise_rate", json_number_value(json_object_get(noise, "rate")), iteration);
     if (json_number_value(json_object_get(worst, "priority")) > 0)
-        fw_event_message("info", "most to gain: %s; %zu suspect labels",
-                         json_string_value(json_object_get(worst, "slice")), suspects);
+        name_worst(r, worst, suspects);
 }
 
 static int write_analysis(const json_t *analysis, const char *path, struct fw_err *err)
@@ -88,7 +108,7 @@ static int run(const struct fw_request *r, struct fw_err *err)
     const char *fold = fw_request_in(r, "out_of_fold"), *path = fw_request_out(r, "analysis");
     struct fw_dataset *ds = NULL;
     struct fw_predictions *on_dev = NULL, *on_train = NULL;
-    struct fw_asked asked = {{0}, {0}};
+    struct fw_asked asked = {.closed = {0}};
     const char **slices = NULL;
     json_t *analysis = NULL;
     if (!dataset || !dev || !path)
@@ -111,18 +131,19 @@ static int run(const struct fw_request *r, struct fw_err *err)
     if (rc == FW_OK && fold)
         rc = fw_predictions_load(fold, &r->task, &on_train, err);
     if (rc == FW_OK)
-        rc = fw_asked_load(fw_request_in(r, "history"), &asked, err);
+        rc = fw_asked_load(fw_request_in(r, "history"), ds, &asked, err);
     in.data = ds;
     in.dev = on_dev;
     in.out_of_fold = on_train;
     in.slices = slices;
-    in.not_asked = &asked.ids;
+    in.not_asked = &asked.closed;
+    in.looked_at = &asked.right;
     if (rc == FW_OK)
         rc = fw_analysis_build(&in, &analysis, err);
     if (rc == FW_OK)
         rc = write_analysis(analysis, path, err);
     if (rc == FW_OK)
-        report(analysis, r->iteration);
+        report(r, analysis);
     json_decref(analysis);
     free(slices);
     fw_asked_release(&asked);

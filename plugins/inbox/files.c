@@ -13,9 +13,10 @@ static const char readme[] =
     "\n"
     "Each file NAME.todo.csv (or .todo.jsonl) is a list of samples that one labeller looks at.\n"
     "\n"
-    "1. Open it. `content` is the text, or the path of the file to look at (from the project's\n"
-    "   folder); `present` is the label that the sample has now, `suggested` what the model "
-    "thinks.\n"
+    "1. Open it. `content` is the text, or the path of the file to look at (a copy, in a folder\n"
+    "   beside this file); `present` is the label that the sample has now, `suggested` what the "
+    "model\n"
+    "   thinks.\n"
     "2. Write the right class into the column `label`. Leave it empty when you do not know.\n"
     "   You may write your name into `labeller`.\n"
     "3. Save it beside the first under the same name with `done` in place of `todo`, for example\n"
@@ -33,19 +34,6 @@ char *inbox_path(const struct inbox *in, size_t who, const char *state)
     fw_buf_printf(&b, "%s/%s-%d-%s.%zu.%s.%s", in->dir, in->r->run, in->r->iteration, in->r->stage,
                   who + 1, state, in->json ? "jsonl" : "csv");
     return fw_buf_steal(&b);
-}
-
-/* The text, or the file's path as seen from the project; "" when the sample has neither. malloc'd.
- */
-static char *content_of(const struct inbox *in, const struct fw_sample *s)
-{
-    if (!s->file_name)
-        return strdup(s->text ? s->text : "");
-    char *path = fw_fs_join(in->data->root, s->file_name);
-    size_t n = strlen(in->r->project);
-    if (path && n && !strncmp(path, in->r->project, n) && path[n] == '/')
-        memmove(path, path + n + 1, strlen(path + n + 1) + 1);
-    return path;
 }
 
 static void put_csv(struct fw_buf *out, const char *text, char end)
@@ -110,10 +98,9 @@ int inbox_write(const struct inbox *in, size_t who, const bool *take, struct fw_
     for (size_t i = 0; i < in->n && rc == FW_OK; i++) {
         if (take && !take[i])
             continue;
-        char *content = content_of(in, in->asked[i].sample);
-        if (!content)
-            rc = fw_err_nomem(err);
-        else
+        char *content = NULL;
+        rc = inbox_content(in, in->asked[i].sample, &content, err);
+        if (rc == FW_OK)
             put_task(&out, in, &in->asked[i], content);
         free(content);
     }

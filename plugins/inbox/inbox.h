@@ -3,8 +3,8 @@
  *
  * Round 1 writes one task file per labeller, NAME.1.todo.csv (and .2.): a person fills in the column
  * `label` and saves the file as NAME.1.done.csv. When two labellers disagree, round 2 asks a third,
- * NAME.3., about these samples alone. NAME is <run>-<iteration>-<stage>. Files that exist are never
- * written again.
+ * NAME.3., about these samples alone. NAME is <run>-<iteration>-<stage>. Samples that are files are
+ * copied to the folder NAME/, where people can open them. Files that exist are never written again.
  */
 #ifndef FW_PLUGIN_INBOX_H
 #define FW_PLUGIN_INBOX_H
@@ -32,6 +32,11 @@ struct answers {
 
 /* dir/NAME.<who + 1>.<state>.<csv|jsonl>; malloc'd, NULL when memory is out. */
 char *inbox_path(const struct inbox *in, size_t who, const char *state);
+/* What a person looks at: the text; or, for a file, the path of its copy in NAME/ from the folder of
+ * the task files, made when it is not there yet. Another file of the same base name gets a number.
+ * "" when the sample has neither. *out: malloc'd. */
+int inbox_content(const struct inbox *in, const struct fw_sample *s, char **out,
+                  struct fw_err *err);
 /* Writes the task file of labeller `who` about the samples that `take` marks (NULL: all), unless it
  * or its answer exists. Also README.txt, once. */
 int inbox_write(const struct inbox *in, size_t who, const bool *take, struct fw_err *err);

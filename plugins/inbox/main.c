@@ -11,7 +11,11 @@
 #include "stages/relabel/consensus.h"
 
 static const char describe[] =
-    "{\"protocol\": 1, \"name\": \"inbox\", \"version\": \"1.0\", \"kind\": \"relabel\",\n"
+    "{\"protocol\": 1, \"name\": \"inbox\", \"version\": \"1.0.0\",\n"
+    " \"kind\": \"relabel\",\n"
+    " \"description\": \"people label suspects in CSV or JSON-lines files; when two labellers "
+    "differ, "
+    "a third is asked\",\n"
     " \"inputs\": [\"analysis\", \"dataset\", \"guidelines\", \"history\"],\n"
     " \"outputs\": [\"patch\"],\n"
     " \"params\": {\n"
@@ -167,7 +171,7 @@ static int run(const struct fw_request *r, struct fw_err *err)
 {
     const char *dataset = fw_request_in(r, "dataset"), *path = fw_request_in(r, "analysis");
     const char *format = fw_request_str(r, "format");
-    struct fw_asked asked = {{0}, {0}};
+    struct fw_asked asked = {.closed = {0}};
     struct fw_dataset *ds = NULL;
     struct fw_candidate *c = NULL;
     json_t *analysis = NULL;
@@ -185,7 +189,7 @@ static int run(const struct fw_request *r, struct fw_err *err)
     if (rc == FW_OK)
         rc = fw_dataset_load(dataset, &r->task, &ds, err);
     if (rc == FW_OK)
-        rc = fw_asked_load(fw_request_in(r, "history"), &asked, err);
+        rc = fw_asked_load(fw_request_in(r, "history"), ds, &asked, err);
     if (rc == FW_OK)
         rc = fw_candidates(analysis, ds, &asked, samples >= 1 ? (size_t)samples : 50, &c, &in.n,
                            err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/base/arena.h"
 #include "pipeline/base/csv.h"
 #include "pipeline/base/fs.h"
 #include "pipeline/base/rng.h"
@@ -20,7 +21,11 @@
 enum { MAX_LABELLERS = 9 };
 
 static const char describe[] =
-    "{\"protocol\": 1, \"name\": \"oracle\", \"version\": \"1.0\", \"kind\": \"relabel\",\n"
+    "{\"protocol\": 1, \"name\": \"oracle\", \"version\": \"1.0.0\",\n"
+    " \"kind\": \"relabel\",\n"
+    " \"description\": \"simulated labellers with a known error rate, answering from a file of "
+    "true "
+    "labels: for experiments and tests\",\n"
     " \"inputs\": [\"analysis\", \"dataset\", \"guidelines\", \"history\", \"truth\"],\n"
     " \"outputs\": [\"patch\"],\n"
     " \"params\": {\n"
@@ -260,7 +265,7 @@ static int random_order(const struct fw_request *r, const struct fw_dataset *ds,
     for (size_t i = 0; i < ds->n; i++) {
         const struct fw_sample *s = &ds->samples[order[i]];
         if (s->label && strcmp(s->split, "dev") && strcmp(s->split, "test") &&
-            fw_ids_find(&asked->ids, s->id) < 0)
+            fw_ids_find(&asked->closed, s->id) < 0)
             c[used++] = (struct fw_candidate){s, NULL, 0};
     }
     free(order);
@@ -319,7 +324,7 @@ static int run(const struct fw_request *r, struct fw_err *err)
     const char *dataset = fw_request_in(r, "dataset"), *path = fw_request_in(r, "analysis");
     const char *order = fw_request_str(r, "order");
     bool random = order && !strcmp(order, "random");
-    struct fw_asked asked = {{0}, {0}};
+    struct fw_asked asked = {.closed = {0}};
     struct fw_dataset *ds = NULL;
     struct fw_candidate *c = NULL;
     struct truth truth = {.task = &r->task};
@@ -334,7 +339,7 @@ static int run(const struct fw_request *r, struct fw_err *err)
     if (rc == FW_OK)
         rc = fw_dataset_load(dataset, &r->task, &ds, err);
     if (rc == FW_OK)
-        rc = fw_asked_load(fw_request_in(r, "history"), &asked, err);
+        rc = fw_asked_load(fw_request_in(r, "history"), ds, &asked, err);
     if (rc == FW_OK && !random)
         rc = fw_analysis_load(path, &analysis, err);
     if (rc == FW_OK)

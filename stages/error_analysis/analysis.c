@@ -252,8 +252,9 @@ static int tell(const struct fw_analysis_input *in, const struct fw_slicing *s, 
                                      "slices.")) != 0;
     if (!bad && in->task->task == FW_CLASSIFICATION && !json_object_size(in->human_level))
         bad = json_array_append_new(
-                  notes, json_string("No human level is given, so 1 is assumed and every gap is "
-                                     "the most that can be gained.")) != 0;
+                  notes,
+                  json_string("No human level is given: every gap is the gap to 100 %, the "
+                              "most that could be gained. Worth is in points of accuracy.")) != 0;
     return bad ? fw_err_nomem(err) : FW_OK;
 }
 

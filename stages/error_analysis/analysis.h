@@ -13,7 +13,8 @@
  *      "errors": 11, "error_share": 0.3,
  *      "human_level": 0.93, "gap": 0.12,            gap = max(0, human_level − metric)
  *      "importance": 1, "ease": 1,
- *      "worth": 0.020,                  gap × share: points of the total metric if the gap closed
+ *      "worth": 0.020,                  gap × share: what the accuracy of the whole would gain if
+ *                                       the gap closed, whatever the metric
  *      "priority": 0.020}],             worth × importance × ease
  *   "suspects": [                       train samples, most suspicious first
  *     {"id": "x", "label": "a", "suggested": "b", "score": 0.03, "method": "confident-learning"}],
@@ -55,6 +56,7 @@ struct fw_analysis_input {
     size_t n_slices;
     const char *const *slices;      /* conditions, or bare fields: each value is a slice */
     const struct fw_ids *not_asked; /* ids that are no suspects any more; may be NULL */
+    const struct fw_ids *looked_at; /* ids whose present label people found right; may be NULL */
     size_t max_suspects;
     enum fw_cl_filter filter; /* which labels are suspects, and */
     enum fw_cl_score score;   /* in which order */
@@ -68,8 +70,8 @@ struct fw_analysis_input {
  * suspect is a train sample whose out-of-fold residual lies beyond 3.5 robust standard deviations
  * (median absolute deviation: Iglewicz and Hoaglin 1993); label and suggestion are numbers as text.
  *
- * Noise is what confident learning estimates for the labels that nobody has looked at (`not_asked`
- * counts as right); rates are of all labels.
+ * Noise is what confident learning estimates for the labels that nobody has looked at (`looked_at`
+ * counts as right; `not_asked` does not); rates are of all labels.
  *
  * Coverage lists a slice when its train share lies below the Wilson 95 % interval of its dev share
  * (`missing`: how many more train samples would bring it to the dev share), and a class with less

@@ -73,13 +73,14 @@ static void release(struct judged *j)
     free(j->found);
 }
 
-static bool was_asked(const struct fw_analysis_input *in, const struct fw_sample *s)
+static bool in_set(const struct fw_ids *set, const struct fw_sample *s)
 {
-    return in->not_asked && fw_ids_find(in->not_asked, s->id) >= 0;
+    return set && fw_ids_find(set, s->id) >= 0;
 }
 
-/* The share of labels that are still wrong. What people have looked at counts as right: it helps to
- * set the thresholds, and only the rest is estimated. */
+/* The share of labels that are still wrong. What people have found right counts as right: it helps
+ * to set the thresholds, and only the rest is estimated. A label that was answered otherwise, but
+ * stayed as it was, belongs to the rest. */
 static int put_noise(const struct fw_analysis_input *in, const struct judged *j,
                      const struct fw_probs *p, json_t *root, struct fw_err *err)
 {
@@ -93,7 +94,7 @@ static int put_noise(const struct fw_analysis_input *in, const struct judged *j,
     if (rc == FW_OK) {
         for (size_t i = 0; i < j->n; i++) {
             counts[j->labels[i]]++;
-            unseen[i] = was_asked(in, j->samples[i]) ? -1 : j->labels[i];
+            unseen[i] = in_set(in->looked_at, j->samples[i]) ? -1 : j->labels[i];
         }
         fw_cl_thresholds(p, j->labels, thresholds);
         rc = fw_cl_joint(p, unseen, thresholds, true, joint, err);
@@ -126,7 +127,7 @@ static int put_noise(const struct fw_analysis_input *in, const struct judged *j,
 static void keep_issues(const struct fw_analysis_input *in, struct judged *j)
 {
     for (size_t i = 0; i < j->n; i++)
-        if (j->issue[i] && !was_asked(in, j->samples[i]))
+        if (j->issue[i] && !in_set(in->not_asked, j->samples[i]))
             j->found[j->n_found++] = (struct suspect){j->score[i], i};
     qsort(j->found, j->n_found, sizeof *j->found, by_score);
 }

@@ -1,32 +1,68 @@
 #include "stages/relabel/candidates.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pipeline/base/rows.h"
 
+struct loading {
+    const struct fw_dataset *data;
+    struct fw_asked *out;
+};
+
+/* Is this answer the label that the sample has now? */
+static bool is_label(const struct fw_sample *s, const char *to)
+{
+    char *end;
+    if (s->label)
+        return !strcmp(s->label, to);
+    if (isnan(s->value) || !to[0])
+        return false;
+    double v = strtod(to, &end);
+    return !*end && v == s->value;
+}
+
+/* An answer that is neither settled nor in the data was rolled back or lost with its run. */
+static bool is_settled(const char *verdict)
+{
+    static const char *const settled[] = {"rejected", "confirmed", "aside", "kept"};
+    for (size_t i = 0; verdict && i < sizeof settled / sizeof *settled; i++)
+        if (!strcmp(verdict, settled[i]))
+            return true;
+    return false;
+}
+
 static int on_history(void *ctx, const struct fw_row *row, int line, struct fw_err *err)
 {
-    struct fw_asked *asked = ctx;
+    struct loading *l = ctx;
     const char *op = fw_row_str(row, "op"), *id = fw_row_str(row, "id");
+    const char *to = fw_row_str(row, "to");
     (void)line;
     if (!op || !id || (strcmp(op, "relabel") && strcmp(op, "confirm") && strcmp(op, "remove")))
         return FW_OK;
-    if (fw_ids_find(&asked->ids, id) >= 0)
+    const struct fw_sample *s = fw_dataset_find(l->data, id);
+    if (!s)
         return FW_OK;
-    char *own = fw_arena_strdup(&asked->arena, id);
-    return own && fw_ids_add(&asked->ids, own) >= 0 ? FW_OK : fw_err_nomem(err);
+    bool right = strcmp(op, "remove") && to && is_label(s, to);
+    if (right && fw_ids_add(&l->out->right, s->id) < 0)
+        return fw_err_nomem(err);
+    if ((right || is_settled(fw_row_str(row, "verdict"))) && fw_ids_add(&l->out->closed, s->id) < 0)
+        return fw_err_nomem(err);
+    return FW_OK;
 }
 
-int fw_asked_load(const char *path, struct fw_asked *out, struct fw_err *err)
+int fw_asked_load(const char *path, const struct fw_dataset *data, struct fw_asked *out,
+                  struct fw_err *err)
 {
-    return path ? fw_rows_each(path, on_history, out, err) : FW_OK;
+    struct loading l = {data, out};
+    return path ? fw_rows_each(path, on_history, &l, err) : FW_OK;
 }
 
 void fw_asked_release(struct fw_asked *asked)
 {
-    fw_ids_release(&asked->ids);
-    fw_arena_release(&asked->arena);
+    fw_ids_release(&asked->closed);
+    fw_ids_release(&asked->right);
 }
 
 int fw_candidates(const json_t *analysis, const struct fw_dataset *data,
@@ -38,14 +74,13 @@ int fw_candidates(const json_t *analysis, const struct fw_dataset *data,
     struct fw_ids seen = {0};
     size_t i, used = 0;
     int rc = found ? FW_OK : fw_err_nomem(err);
-    json_array_foreach(list, i, v)
-    {
+    json_array_foreach (list, i, v) {
         const char *id = json_string_value(json_object_get(v, "id"));
         const struct fw_sample *s = id ? fw_dataset_find(data, id) : NULL;
         if (rc != FW_OK || (max && used == max))
             break;
         if (!s || !s->label || !strcmp(s->split, "dev") || !strcmp(s->split, "test") ||
-            fw_ids_find(&asked->ids, id) >= 0 || fw_ids_find(&seen, id) >= 0)
+            fw_ids_find(&asked->closed, id) >= 0 || fw_ids_find(&seen, id) >= 0)
             continue;
         if (fw_ids_add(&seen, id) < 0)
             rc = fw_err_nomem(err);

@@ -7,19 +7,27 @@
 
 #include <jansson.h>
 
-#include "pipeline/base/arena.h"
 #include "stages/data/dataset.h"
 #include "stages/data/ids.h"
 
-/* Ids of the samples that were asked about before, whatever became of it. Zero-initialise. */
+/* The samples of a dataset that people have answered about before. Zero-initialise. The ids are
+ * borrowed from the dataset. */
 struct fw_asked {
-    struct fw_arena arena;
-    struct fw_ids ids;
+    struct fw_ids closed; /* not to be asked about again */
+    struct fw_ids right;  /* of these, those whose present label is the answer */
 };
 
-/* The history input: JSON lines {"op", "id", ...}; path may be NULL. Samples of fixes that look at
- * labels (relabel, confirm, remove) are kept. */
-int fw_asked_load(const char *path, struct fw_asked *out, struct fw_err *err);
+/*
+ * The history input: JSON lines {"op", "id", "to", "verdict", ...}; path may be NULL. Of fixes that
+ * look at labels (relabel, confirm, remove):
+ *
+ * - when the sample has the label `to`, that answer is in the data: closed, and right;
+ * - else, with the verdict "rejected", "confirmed", "aside" or "kept": closed, but the present
+ *   label is not what the answer said, so nothing is known to be right;
+ * - else ("provisional") the answer was rolled back or lost with its run: it may be asked for again.
+ */
+int fw_asked_load(const char *path, const struct fw_dataset *data, struct fw_asked *out,
+                  struct fw_err *err);
 void fw_asked_release(struct fw_asked *asked);
 
 struct fw_candidate {
@@ -29,7 +37,7 @@ struct fw_candidate {
 };
 
 /* The suspects of an analysis, in its order: train samples that are in the dataset, have a label
- * and were not asked about before; at most max (0 = all). *out: malloc'd. */
+ * and are not closed; at most max (0 = all). *out: malloc'd. */
 int fw_candidates(const json_t *analysis, const struct fw_dataset *data,
                   const struct fw_asked *asked, size_t max, struct fw_candidate **out, size_t *n,
                   struct fw_err *err);

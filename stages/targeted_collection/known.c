@@ -82,9 +82,14 @@ int fw_content_key(const struct fw_dataset *ds, const struct fw_sample *s, char 
 static int on_row(void *ctx, const struct fw_row *row, int line, struct fw_err *err)
 {
     const char *op = fw_row_str(row, "op"), *id = fw_row_str(row, "id");
+    const char *verdict = fw_row_str(row, "verdict");
 
     (void)line;
-    return op && id && strcmp(op, "add") == 0 ? fw_known_add(ctx, id, NULL, err) : FW_OK;
+    if (!op || !id || !verdict || strcmp(op, "add") != 0)
+        return FW_OK;
+    if (strcmp(verdict, "rejected") != 0 && strcmp(verdict, "aside") != 0)
+        return FW_OK;
+    return fw_known_add(ctx, id, NULL, err);
 }
 
 int fw_known_add_history(struct fw_known *k, const char *path, struct fw_err *err)

@@ -21,7 +21,9 @@ int fw_content_key(const struct fw_dataset *ds, const struct fw_sample *s, char 
 /* Remembers one text (an id or a content key); *fresh (may be NULL) says whether it was new. */
 int fw_known_add(struct fw_known *k, const char *text, bool *fresh, struct fw_err *err);
 bool fw_known_has(const struct fw_known *k, const char *text);
-/* The ids of the samples that the history (JSON lines) says were added or proposed for it. */
+/* The ids of the samples whose addition the history (JSON lines) calls "rejected" or "aside". One
+ * that was "kept" or is "provisional" is known by being in the dataset; when it is not, it was lost
+ * with its run, and may be proposed again. */
 int fw_known_add_history(struct fw_known *k, const char *path, struct fw_err *err);
 
 #endif

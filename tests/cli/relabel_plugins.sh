@@ -60,6 +60,26 @@ for id in t3 t25 t30; do has "$dir/analysis.json" "\"id\": \"$id\""; done
 [ "$(grep -c '"suggested"' "$dir/analysis.json")" -eq 3 ] || fail "three suspects"
 has "$dir/analysis.json" "shift == 's1'"
 has "$dir/events" '"name":"noise_rate","value":0.075'
+has "$dir/events" 'points of accuracy if its gap to human level closed'
+cp "$dir/analysis.json" "$dir/first.json"
+
+echo "analyse: history counts as far as it is in the data"
+cat >"$dir/history" <<'EOF'
+{"op":"relabel","id":"t3","to":"a","verdict":"rejected"}
+{"op":"relabel","id":"t25","to":"b","verdict":"provisional"}
+{"op":"confirm","id":"t30","to":"a","verdict":"confirmed"}
+EOF
+request error-analysis analyse analysis '{"suspects": 10, "method": "prune_by_noise_rate", "score": "normalized_margin"}' "$dir/history" .json
+run analyse
+[ $code -eq 0 ] || { cat "$dir/log"; fail "analyse exits $code"; }
+lacks "$dir/analysis.json" '"id": "t3"'
+has "$dir/analysis.json" '"id": "t25"'
+lacks "$dir/analysis.json" '"id": "t30"'
+has "$dir/events" '"name":"noise_rate","value":0.05'
+sed -i 's/"human_level": {"default": 0.98}/"human_level": {}/' "$dir/request.json"
+run analyse
+has "$dir/events" 'points of accuracy if its gap to 100 % closed'
+mv "$dir/first.json" "$dir/analysis.json"
 
 echo "oracle: labellers who never err mend every suspect; history is not asked again"
 request relabel relabel patch '{"truth": "truth.jsonl", "error_rate": 0, "labellers": 2, "adjudicate": true, "budget": 0, "samples": 0, "order": "suspects", "seed": 1}' /dev/null .1
@@ -69,7 +89,7 @@ run oracle
 has "$dir/patch.1/patch.jsonl" '"id":"t3","from":"b","to":"a"'
 has "$dir/patch.1/patch.jsonl" '"cost":{"labels":2}'
 has "$dir/events" '"name":"percent_agreement","value":1'
-echo '{"op":"relabel","id":"t3","to":"a"}' >"$dir/history"
+echo '{"op":"relabel","id":"t3","to":"a","verdict":"rejected"}' >"$dir/history"
 request relabel relabel patch '{"truth": "truth.jsonl", "error_rate": 0, "labellers": 2, "adjudicate": true, "budget": 3, "samples": 0, "order": "suspects", "seed": 1}' "$dir/history" .2
 run oracle
 [ $code -eq 0 ] || fail "oracle exits $code"
@@ -146,6 +166,34 @@ run inbox
 has "$dir/patch.7/patch.jsonl" '"op":"relabel","id":"t3"'
 has "$dir/patch.7/patch.jsonl" '"op":"relabel","id":"t25".*2 of 3 labellers.*Cleo'
 has "$dir/patch.7/patch.jsonl" '"op":"confirm","id":"t30"'
+
+echo "inbox: files to look at lie beside the list, each under a name of its own"
+mkdir -p "$dir/data/one" "$dir/data/two"
+echo "first" >"$dir/data/one/scan.png"
+echo "other" >"$dir/data/two/scan.png"
+sed -i 's|"id":"t3","text":"[^,]*, [^,]*",|"id":"t3","file_name":"one/scan.png",|
+        s|"id":"t25","text":"[^,]*, [^,]*",|"id":"t25","file_name":"two/scan.png",|' "$dir/data/samples.jsonl"
+request relabel look patch "$one" /dev/null .8
+run inbox
+[ $code -eq 75 ] || { cat "$dir/log"; fail "inbox exits $code, not 75"; }
+has "$dir/in/r1-2-look.1.todo.csv" '^t3,r1-2-look/scan.png,b,a,,$'
+has "$dir/in/r1-2-look.1.todo.csv" '^t25,r1-2-look/scan-2.png,a,b,,$'
+cmp -s "$dir/in/r1-2-look/scan.png" "$dir/data/one/scan.png" || fail "scan.png is another file"
+cmp -s "$dir/in/r1-2-look/scan-2.png" "$dir/data/two/scan.png" || fail "scan-2.png is another file"
+rm "$dir/in/r1-2-look.1.todo.csv" "$dir/in/r1-2-look/scan-2.png"
+echo "half" >"$dir/in/r1-2-look/.part"
+run inbox
+has "$dir/in/r1-2-look.1.todo.csv" '^t25,r1-2-look/scan-2.png,a,b,,$'
+[ "$(ls -A "$dir/in/r1-2-look" | wc -l)" -eq 2 ] || fail "copies are made once"
+rm "$dir/in/r1-2-look.1.todo.csv" "$dir/data/two/scan.png"
+run inbox
+[ $code -eq 1 ] || fail "inbox exits $code"
+has "$dir/log" "sample 't25': cannot read .*two/scan.png"
+for p in analyse oracle inbox; do
+    "$plugins/$p" describe >"$dir/says"
+    has "$dir/says" '"version": "1.0.0"'
+    has "$dir/says" '^ "description": "'
+done
 
 echo "calls that are not the protocol"
 code=0; "$plugins/analyse" fly >/dev/null 2>&1 || code=$?

@@ -183,7 +183,7 @@ static void test_confusions_and_coverage(void **state)
                         "shift == 'night'");
     NEAR(num(json_array_get(gaps, 0), "missing"), 36);
     NEAR(num(json_array_get(gaps, 0), "train_share"), 0.05);
-    assert_true(notes_say(root, "No human level is given"));
+    assert_true(notes_say(root, "No human level is given: every gap is the gap to 100 %"));
     json_decref(root);
 }
 
@@ -224,11 +224,15 @@ static void test_suspects_and_noise(void **state)
     list = json_object_get(root, "suspects");
     assert_int_equal(json_array_size(list), 1);
     assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "id")), "t21");
-    NEAR(num(json_object_get(root, "noise"), "rate"), 0); /* t0 was looked at */
+    NEAR(num(json_object_get(root, "noise"), "rate"), 1.0 / 40); /* t0 stayed as it was */
+    json_decref(root);
+    in.looked_at = &asked;
+    root = analyse(&in, "fold.jsonl");
+    NEAR(num(json_object_get(root, "noise"), "rate"), 0); /* its label is what people said */
     NEAR(num(json_object_get(root, "noise"), "labelled"), 40);
     json_decref(root);
     fw_ids_release(&asked);
-    in.not_asked = NULL;
+    in.not_asked = in.looked_at = NULL;
     in.max_suspects = 1;
     root = analyse(&in, "fold.jsonl");
     assert_int_equal(json_array_size(json_object_get(root, "suspects")), 1);

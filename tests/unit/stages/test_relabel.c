@@ -59,7 +59,7 @@ static void test_candidates(void **state)
 {
     (void)state;
     struct fw_dataset *ds = NULL;
-    struct fw_asked asked = {{0}, {0}};
+    struct fw_asked asked = {.closed = {0}};
     struct fw_candidate *c = NULL;
     size_t n = 0;
     put("d/samples.jsonl", "{\"id\":\"1\",\"label\":\"a\",\"split\":\"train\"}\n"
@@ -68,10 +68,10 @@ static void test_candidates(void **state)
                            "{\"id\":\"4\",\"label\":\"b\",\"split\":\"train\"}\n"
                            "{\"id\":\"5\",\"label\":\"b\",\"split\":\"dev\"}\n"
                            "{\"id\":\"6\",\"label\":\"c\",\"split\":\"train\"}\n");
-    put("h.jsonl", "{\"op\":\"relabel\",\"id\":\"2\",\"to\":\"b\",\"verdict\":\"worse\"}\n"
+    put("h.jsonl", "{\"op\":\"relabel\",\"id\":\"2\",\"to\":\"a\",\"verdict\":\"rejected\"}\n"
                    "{\"op\":\"add\",\"id\":\"6\"}\n{\"op\":\"guideline\",\"id\":\"a\"}\n");
     assert_int_equal(fw_dataset_load(in_dir("d"), &classes, &ds, NULL), FW_OK);
-    assert_int_equal(fw_asked_load(in_dir("h.jsonl"), &asked, NULL), FW_OK);
+    assert_int_equal(fw_asked_load(in_dir("h.jsonl"), ds, &asked, NULL), FW_OK);
     json_t *analysis = json_pack(
         "{s:[{s:s,s:s,s:f},{s:s,s:s},{s:s},{s:s},{s:s},{s:s},{s:s},{s:s,s:s}]}", "suspects", "id",
         "4", "suggested", "c", "score", 0.1, "id", "2", "suggested", "a", "id", "3", "id", "5",
@@ -102,9 +102,59 @@ static void test_candidates(void **state)
     json_decref(analysis);
     fw_asked_release(&asked);
     fw_dataset_free(ds);
-    assert_int_equal(fw_asked_load(NULL, &asked, NULL), FW_OK);
-    assert_int_equal(fw_asked_load("/dev/null", &asked, NULL), FW_OK);
+    assert_int_equal(fw_asked_load(NULL, NULL, &asked, NULL), FW_OK);
+    assert_int_equal(fw_asked_load("/dev/null", NULL, &asked, NULL), FW_OK);
     fw_asked_release(&asked);
+}
+
+static bool among(const struct fw_ids *set, const char *id)
+{
+    return fw_ids_find(set, id) >= 0;
+}
+
+/* An answer counts as far as it is in the data. */
+static void test_history_against_the_labels(void **state)
+{
+    (void)state;
+    struct fw_dataset *ds = NULL;
+    struct fw_asked asked = {.closed = {0}};
+    put("d/samples.jsonl", "{\"id\":\"took\",\"label\":\"b\",\"split\":\"train\"}\n"
+                           "{\"id\":\"lost\",\"label\":\"a\",\"split\":\"train\"}\n"
+                           "{\"id\":\"refused\",\"label\":\"a\",\"split\":\"train\"}\n"
+                           "{\"id\":\"aside\",\"label\":\"a\",\"split\":\"train\"}\n"
+                           "{\"id\":\"changed\",\"label\":\"c\",\"split\":\"train\"}\n"
+                           "{\"id\":\"good\",\"label\":\"a\",\"split\":\"train\"}\n"
+                           "{\"id\":\"moved\",\"label\":\"a\",\"split\":\"train\"}\n"
+                           "{\"id\":\"stays\",\"label\":\"a\",\"split\":\"train\"}\n");
+    put("h.jsonl", "{\"op\":\"relabel\",\"id\":\"took\",\"to\":\"b\",\"verdict\":\"provisional\"}\n"
+                   "{\"op\":\"relabel\",\"id\":\"lost\",\"to\":\"b\",\"verdict\":\"provisional\"}\n"
+                   "{\"op\":\"relabel\",\"id\":\"refused\",\"to\":\"b\",\"verdict\":\"rejected\"}\n"
+                   "{\"op\":\"relabel\",\"id\":\"aside\",\"to\":\"b\",\"verdict\":\"aside\"}\n"
+                   "{\"op\":\"relabel\",\"id\":\"changed\",\"to\":\"b\",\"verdict\":\"kept\"}\n"
+                   "{\"op\":\"confirm\",\"id\":\"good\",\"to\":\"a\",\"verdict\":\"confirmed\"}\n"
+                   "{\"op\":\"confirm\",\"id\":\"moved\",\"to\":\"b\",\"verdict\":\"confirmed\"}\n"
+                   "{\"op\":\"remove\",\"id\":\"stays\",\"to\":\"\",\"verdict\":\"rejected\"}\n"
+                   "{\"op\":\"relabel\",\"id\":\"gone\",\"to\":\"b\",\"verdict\":\"rejected\"}\n");
+    assert_int_equal(fw_dataset_load(in_dir("d"), &classes, &ds, NULL), FW_OK);
+    assert_int_equal(fw_asked_load(in_dir("h.jsonl"), ds, &asked, NULL), FW_OK);
+    assert_true(among(&asked.right, "took") && among(&asked.right, "good"));
+    assert_int_equal(asked.right.n, 2);
+    assert_false(among(&asked.closed, "lost")); /* it may be asked again */
+    assert_int_equal(asked.closed.n, 7);
+    fw_asked_release(&asked);
+    fw_dataset_free(ds);
+    const struct fw_task_info numbers = {FW_REGRESSION, NULL, 0};
+    put("d/samples.jsonl", "{\"id\":\"x\",\"label\":7,\"split\":\"train\"}\n"
+                           "{\"id\":\"y\",\"label\":7,\"split\":\"train\"}\n");
+    put("h.jsonl",
+        "{\"op\":\"relabel\",\"id\":\"x\",\"to\":\"7.0\",\"verdict\":\"provisional\"}\n"
+        "{\"op\":\"relabel\",\"id\":\"y\",\"to\":\"8.0\",\"verdict\":\"provisional\"}\n");
+    memset(&asked, 0, sizeof asked);
+    assert_int_equal(fw_dataset_load(in_dir("d"), &numbers, &ds, NULL), FW_OK);
+    assert_int_equal(fw_asked_load(in_dir("h.jsonl"), ds, &asked, NULL), FW_OK);
+    assert_true(among(&asked.right, "x") && !among(&asked.closed, "y"));
+    fw_asked_release(&asked);
+    fw_dataset_free(ds);
 }
 
 int main(void)
@@ -113,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_consensus),
         cmocka_unit_test(test_agreement),
         cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_history_against_the_labels),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);
 }

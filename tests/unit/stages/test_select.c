@@ -228,6 +228,9 @@ static void known_things_are_remembered(void **state)
     bool fresh = false;
     char path[] = "/tmp/fw-history-XXXXXX", key[FW_SHA256_HEX], other[FW_SHA256_HEX];
     static const char lines[] = "{\"op\":\"add\",\"id\":\"p1\",\"verdict\":\"rejected\"}\n"
+                                "{\"op\":\"add\",\"id\":\"p3\",\"verdict\":\"aside\"}\n"
+                                "{\"op\":\"add\",\"id\":\"p4\",\"verdict\":\"provisional\"}\n"
+                                "{\"op\":\"add\",\"id\":\"p5\",\"verdict\":\"kept\"}\n"
                                 "{\"op\":\"relabel\",\"id\":\"p2\",\"to\":\"b\"}\n";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -240,6 +243,9 @@ static void known_things_are_remembered(void **state)
     assert_int_equal(fw_known_add_history(k, path, NULL), FW_OK);
     assert_true(fw_known_has(k, "p1"));
     assert_false(fw_known_has(k, "p2"));
+    assert_true(fw_known_has(k, "p3"));
+    assert_false(fw_known_has(k, "p4")); /* in the dataset, or lost: then it may come again */
+    assert_false(fw_known_has(k, "p5"));
     struct fw_sample t = {.id = "t", .text = "same"}, u = {.id = "u", .text = "same"};
     assert_int_equal(fw_content_key(&ds, &t, key, NULL), FW_OK);
     assert_int_equal(fw_content_key(&ds, &u, other, NULL), FW_OK);
