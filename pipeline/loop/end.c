@@ -83,6 +83,23 @@ static void say(json_t *list, const char *fmt, ...)
     json_array_append_new(list, json_string(line));
 }
 
+static void say_slice(const struct fw_loop *l, json_t *next, const json_t *s, double worth)
+{
+    const char *slice = json_string_value(json_object_get(s, "slice"));
+    double gap = json_number_value(json_object_get(s, "gap"));
+    bool human = !isnan(l->plan->metric.human_default) || l->plan->metric.n_human > 0;
+    if (l->task.task == FW_REGRESSION)
+        say(next,
+            "Work on %s: closing its gap of %.4g to %s would take %.4g off the mean absolute "
+            "error.",
+            slice, gap, human ? "human level" : "an error of 0", worth);
+    else
+        say(next,
+            "Work on %s: closing its gap to %s of %.1f points would be worth %.2f points of "
+            "accuracy.",
+            slice, human ? "human level" : "100 %", 100 * gap, 100 * worth);
+}
+
 /* What would be the best next use of time, in plain sentences. */
 static json_t *next_steps(const struct fw_loop *l, enum fw_stop reason, const json_t *analysis)
 {
@@ -93,10 +110,7 @@ static json_t *next_steps(const struct fw_loop *l, enum fw_stop reason, const js
         double worth = json_number_value(json_object_get(s, "worth"));
         if (worth <= 0)
             break;
-        say(next,
-            "Work on %s: closing its gap of %.1f points to human level would be worth %.2f points.",
-            json_string_value(json_object_get(s, "slice")),
-            100 * json_number_value(json_object_get(s, "gap")), 100 * worth);
+        say_slice(l, next, s, worth);
     }
     const json_t *noise = json_object_get(analysis, "noise");
     double rate = json_number_value(json_object_get(noise, "rate"));
