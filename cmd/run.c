@@ -73,6 +73,11 @@ static void summary(const json_t *record, const char *report)
     labels = json_object_get(json_object_get(record, "budget"), "labels");
     if (cmd_number(labels, "used") > 0)
         printf("labels    %.0f asked for\n", cmd_number(labels, "used"));
+    const json_t *unproven = json_object_get(record, "provisional");
+    if (json_is_object(unproven))
+        printf("unproven  fixes that are neither better nor worse beyond the noise wait on\n"
+               "          %s; the next run builds on them\n",
+               cmd_text(unproven, "ref"));
     printf("stopped   %s\n", cmd_text(json_object_get(record, "stop"), "text"));
     if (report)
         printf("report    %s\n", report);

@@ -31,7 +31,11 @@ static void print_status(const json_t *r)
     printf("run        %s\nstatus     %s", cmd_text(r, "run"), status);
     if (json_is_object(json_object_get(r, "stop")))
         printf(": %s", cmd_text(json_object_get(r, "stop"), "text"));
-    printf("\niterations %zu\n", json_array_size(iterations));
+    size_t i, finished = 0;
+    json_t *it;
+    json_array_foreach (iterations, i, it)
+        finished += cmd_number(it, "iteration") > 0 && *cmd_text(it, "state");
+    printf("\niterations %zu finished\n", finished);
     if (json_is_object(champion)) {
         const json_t *s = json_object_get(champion, "score");
         printf("champion   iteration %.0f, %s %.4f (%.4f to %.4f), snapshot %.12s\n",

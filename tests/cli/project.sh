@@ -65,7 +65,7 @@ sed 's/^time .*/time/; s/snapshot [0-9a-f]*/snapshot OID/' "$work/out" >status
 golden status <<'END'
 run        one
 status     stopped: max_iterations (2) reached
-iterations 3
+iterations 2 finished
 champion   iteration 2, accuracy 1.0000 (1.0000 to 1.0000), snapshot OID
 labels     22
 time
