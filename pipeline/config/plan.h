@@ -64,9 +64,9 @@ struct fw_stage {
     const char *plugin;      /* as written; NULL for a command */
     const char *plugin_path; /* resolved absolute path; NULL for a command */
     json_t *describe; /* what `plugin describe` printed; NULL for a command. Owned by the plan */
-    const char
-        *command; /* custom only: one string (run without a shell when it is plain words), or */
-    const char *const *argv; /* custom only: a list, NULL-terminated */
+    /* custom only: one string (run without a shell when it is plain words), or a list ended by NULL */
+    const char *command;
+    const char *const *argv;
     json_t *params; /* `with`, validated against describe, defaults filled in. Object, never NULL */
     const char *model; /* evaluate: the train stage whose model is read; the sole one when not
                           written; NULL when there is none or a choice */

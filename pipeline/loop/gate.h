@@ -3,17 +3,21 @@
  * the rules go in, a verdict and its reason come out.
  *
  * Rules (loop.gate.rule):
- *   spend      The dev set is looked at once per iteration, so the level α = 1 − confidence is
- * spent over max_iterations in equal parts (a linear α-spending function, Lan and DeMets 1983;
- * valid under any dependence between looks by Bonferroni's inequality). Improved when the one-sided
- *              bootstrap p-value is at most the look's part. A fifth of each part is kept for the
- * second look of an iteration, at what an ablation kept. ladder     The parameter-free Ladder (Blum
- * and Hardt 2015, arXiv:1502.04585): improved when the gain exceeds s/√n, the standard error of the
- * paired difference. threshold  Improved when the gain is at least min_gain, whatever the noise.
+ *   - spend: the dev set is looked at once per iteration, so the level α = 1 − confidence is spent
+ *     over max_iterations in equal parts (a linear α-spending function, Lan and DeMets 1983; valid
+ *     under any dependence between looks by Bonferroni's inequality). Improved when the one-sided
+ *     bootstrap p-value is at most the look's part. When ablation is on, a fifth of each part is
+ *     kept for the second look of an iteration, at what an ablation kept.
+ *   - ladder: the parameter-free Ladder (Blum and Hardt 2015, arXiv:1502.04585). Improved when the
+ *     gain exceeds s/√n, the standard error of the paired difference.
+ *   - threshold: improved when the gain is at least min_gain (and above 0), whatever the noise.
  *
- * Worse: for spend, one-sided p at most α at this look (a wrong rollback costs a fix, not a wrong
- * claim, so it is not spread over the run); for ladder, a loss above s/√n; for threshold, a loss of
- * min_gain or more. A broken guard rail is worse under every rule.
+ * Worse:
+ *   - spend: one-sided p at most α at this look (a wrong rollback costs a fix, not a wrong claim, so
+ *     it is not spread over the run);
+ *   - ladder: a loss above s/√n;
+ *   - threshold: a loss of min_gain or more;
+ *   - a broken guard rail, under every rule.
  */
 #ifndef FW_LOOP_GATE_H
 #define FW_LOOP_GATE_H

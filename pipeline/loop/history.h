@@ -1,8 +1,9 @@
 /*
  * What has been tried: every fix of every run of this project with its fate, so that no stage asks
- * again. Handed to stages as "history" (JSON lines
- * {"op","id","to","iteration","stage","run","verdict"}), and used by the engine to set aside what
- * was rejected or confirmed before.
+ * again. Handed to stages as "history", and used by the engine to set aside what was rejected or
+ * confirmed before. JSON lines:
+ *
+ *   {"op","id","to","iteration","stage","run","verdict"}
  *
  * Fates: "kept" (in the champion's data), "provisional", "rejected", "confirmed", "aside".
  */

@@ -3,8 +3,10 @@
  * declared code, parameters, seeds, environment, matrix, command) and the digests of the evaluation
  * sets, kept in flywheel.lock beside flywheel.yaml. The file is meant to be committed by the user.
  *
- * {"version":1, "fingerprint": sha256, "model": {"train.plugin": "linear 0.1.0",
- * "train.with.C": 1.0, ...}, "evaluation": {"dev": sha256, "test": sha256}}
+ *   {"version": 1,
+ *    "fingerprint": sha256,
+ *    "model": {"train.plugin": "linear 0.1.0", "train.with.C": 1.0, ...},
+ *    "evaluation": {"dev": sha256, "test": sha256}}
  *
  * The model is a flat object so that a difference can be said exactly.
  */

@@ -24,12 +24,18 @@ struct fw_page {
 
 /*
  * Writes a format in which text is escaped unless said otherwise:
- *   %s const char *  escaped; NULL prints a dash      %r const char *  as it is: trusted markup
- * only %d int                                            %n double  a count, thousands set apart %v
- * double  a value of the run's metric            %g double  a difference of it, with its sign %p
- * double  a share as a percentage                %f double  a plain number %t double  seconds as a
- * duration                  %k const char *  a commit, shortened
- *   %q double  a p-value ("= 0.012", "< 0.001")         %u double  a share in points, "5.22"
+ *   %s const char *  escaped; NULL prints a dash
+ *   %r const char *  as it is: trusted markup only
+ *   %k const char *  a commit, shortened
+ *   %d int
+ *   %n double        a count, thousands set apart
+ *   %v double        a value of the run's metric
+ *   %g double        a difference of it, with its sign
+ *   %p double        a share as a percentage
+ *   %u double        a share in points, "5.22"
+ *   %q double        a p-value ("= 0.012", "< 0.001")
+ *   %f double        a plain number
+ *   %t double        seconds as a duration
  *   %%
  * A double that is NaN prints a dash. Nothing else is understood.
  */

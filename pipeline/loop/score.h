@@ -48,8 +48,7 @@ int fw_scores_compare(const struct fw_evalset *set, const struct fw_metric *metr
                       size_t resamples, uint64_t seed, struct fw_comparison *out,
                       struct fw_err *err);
 /* Fills one fw_guard per plan guard; names are owned by the set. A guard is a class (its F1), a
- * metric
- * ("recall:spam"), or a slice (the run's metric on it). */
+ * metric ("recall:spam"), or a slice (the run's metric on it). */
 int fw_scores_guards(const struct fw_evalset *set, const struct fw_scores *before,
                      const struct fw_scores *after, struct fw_guard *out, struct fw_err *err);
 

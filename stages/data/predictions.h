@@ -1,12 +1,14 @@
 /*
  * Predictions of one model on one set of samples: N rows, K classes.
  *
- * On disk, either a file of JSON lines {"id", "prediction", "probs"?} ("probs" an array in the
- * order of the classes, or an object class → probability), or a folder with predictions.jsonl, or a
- * folder with ids.txt + probs.npy (float32 or float64, N × K, C order; values.npy, N, for
- * regression). A folder may add embeddings.npy
- * (N × D). Without probs the row is one-hot and `has_probs` is false. For regression "prediction"
- * is a number.
+ * On disk, one of
+ *   - a file of JSON lines {"id", "prediction", "probs"?} ("probs" an array in the order of the
+ *     classes, or an object class → probability)
+ *   - a folder with predictions.jsonl
+ *   - a folder with ids.txt and probs.npy (float32 or float64, N × K, C order; values.npy, N, for
+ *     regression)
+ * A folder may add embeddings.npy (N × D). Without probs the row is one-hot and `has_probs` is
+ * false. For regression "prediction" is a number.
  */
 #ifndef FW_STAGES_PREDICTIONS_H
 #define FW_STAGES_PREDICTIONS_H

@@ -2,10 +2,12 @@
  * Which candidates of a pool to ask for. Pure; reproducible from the seed; labels of the candidates
  * are never an input.
  *
- * mixed        the default: quota_share of the budget to quotas for the weak slices, the rest to
- * the candidates the model is least sure of, and not twice the same thing (near_share) uncertainty
- * by uncertainty alone diversity    k-centre greedy (Sener and Savarese, ICLR 2018): each time the
- * candidate farthest from everything in train and everything chosen random       the control
+ *   - mixed (the default): quota_share of the budget to quotas for the weak slices, the rest to the
+ *     candidates the model is least sure of, and not twice the same thing (near_share)
+ *   - uncertainty: by uncertainty alone
+ *   - diversity: k-centre greedy (Sener and Savarese, ICLR 2018): each time the candidate farthest
+ *     from everything in train and everything chosen
+ *   - random: the control
  *
  * A candidate's class is not known, so a quota for class c is filled by expectation: candidate i
  * counts for c with the probability the model gives it.

@@ -1,15 +1,15 @@
 /*
  * From samples to feature vectors, in two steps:
  *
- *     fw_extract_raw(ds, rows, n, &params, &raw, &err);     // what the content alone says
- *     fw_extractor_fit(&raw, &params, &ex, &err);           // on the train split: scales, idf,
- * bins fw_extractor_apply(ex, &raw, &x, &err);               // any samples, with what was learned
+ *     fw_extract_raw(ds, rows, n, &params, &raw, &err);  // what the content alone says
+ *     fw_extractor_fit(&raw, &params, &ex, &err);        // on the train split: scales, idf, bins
+ *     fw_extractor_apply(ex, &raw, &x, &err);            // any samples, with what was learned
  *
- * image     fw_look() of the grey image at image_size × image_size; columns standardised
- * text      hashed n-grams; (1 + ln tf) · idf with idf = ln((1 + N) / (1 + df)) + 1; rows of length
- * 1 features  numbers standardised (and clipped at 8 deviations); with `binned` each number also
- * says in which of up to `bins` equally filled intervals of the train split it lies, so that a
- *           linear model can follow curves
+ *   - image: fw_look() of the grey image at image_size × image_size; columns standardised
+ *   - text: hashed n-grams; (1 + ln tf) · idf with idf = ln((1 + N) / (1 + df)) + 1; rows of length 1
+ *   - features: numbers standardised (and clipped at 8 deviations); with `binned` each number also
+ *     says in which of up to `bins` equally filled intervals of the train split it lies, so that a
+ *     linear model can follow curves
  *
  * Standardised dense rows are divided by the root of their width, so that the same C fits all
  * kinds.

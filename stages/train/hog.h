@@ -2,15 +2,15 @@
  * What an image looks like, as numbers for a linear model. Pure.
  *
  * Three groups, in this order:
- *   HOG    histograms of oriented gradients (Dalal and Triggs, CVPR 2005): 4 × 4 cells, 9 unsigned
- *          orientations with trilinear votes, blocks of 2 × 2 cells normalised L2-Hys (clipped at
- *          0.2), 3 × 3 × 36 numbers: where which edges run;
- *   LBP    local binary patterns (Ojala, Pietikäinen and Mäenpää, PAMI 2002), uniform, 8
- * neighbours, at three scales (the image, its half, its quarter), over the whole image and its four
- * quarters, square roots of the frequencies (so that a dot product is the Bhattacharyya
- * coefficient): which texture; tones  a 16-bin histogram of the grey values (square roots), mean
- * and standard deviation, and mean gradient strength of the image and its four quarters: how
- * bright, how rough.
+ *   - HOG, histograms of oriented gradients (Dalal and Triggs, CVPR 2005): 4 × 4 cells, 9 unsigned
+ *     orientations with trilinear votes, blocks of 2 × 2 cells normalised L2-Hys (clipped at 0.2),
+ *     3 × 3 × 36 numbers: where which edges run;
+ *   - LBP, local binary patterns (Ojala, Pietikäinen and Mäenpää, PAMI 2002), uniform, 8 neighbours,
+ *     at three scales (the image, its half, its quarter), over the whole image and its four quarters,
+ *     square roots of the frequencies (so that a dot product is the Bhattacharyya coefficient): which
+ *     texture;
+ *   - tones: a 16-bin histogram of the grey values (square roots), mean and standard deviation, and
+ *     mean gradient strength of the image and its four quarters: how bright, how rough.
  */
 #ifndef FW_TRAIN_HOG_H
 #define FW_TRAIN_HOG_H

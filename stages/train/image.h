@@ -1,8 +1,7 @@
 /*
- * Small images: decoding (JPEG by libjpeg-turbo, PNG by libpng, PGM, PPM, and BMP
- * by stb_image), grey floats of a wanted size,
- * and PNG encoding. Pure functions of bytes; any thread. Errors carry no place: the caller knows
- * the file and adds it with fw_err_at().
+ * Small images: decoding (JPEG by libjpeg-turbo, PNG by libpng, PGM, PPM, and BMP by stb_image),
+ * grey floats of a wanted size, and PNG encoding. Pure functions of bytes; any thread. Errors carry
+ * no place: the caller knows the file and adds it with fw_err_at().
  */
 #ifndef FW_TRAIN_IMAGE_H
 #define FW_TRAIN_IMAGE_H
