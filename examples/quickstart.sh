@@ -33,7 +33,13 @@ if [ ! -e "$source/build/CMakeCache.txt" ]; then
     # shellcheck disable=SC2086
     cmake -S "$source" -B "$source/build" $generator -DCMAKE_BUILD_TYPE=Release -DFW_TESTS=OFF >/dev/null
 fi
-cmake --build "$source/build" --parallel
+log=$source/build/quickstart.log
+if ! cmake --build "$source/build" --parallel >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    say "The build failed; the whole log is $log" >&2
+    exit 1
+fi
+say "built"
 PATH=$source/build:$PATH
 export PATH
 
