@@ -88,7 +88,7 @@ END
 expect_exit 0 "$flywheel" show one --iteration 1
 says "gate: improved; +20.00 points against a threshold of 1.00 points" \
     "relabel        9    0       0            20  +20.00 (+10.00 to +30.00)  yes" \
-    "class == 'cat'    10  33.3 %  0.300 (0.108 to 0.603)  0.700            23.33"
+    "class == 'cat'    10  33.3 %  0.300 (0.108 to 0.603)  0.700"
 expect_exit 0 "$flywheel" show on
 expect_exit 0 "$flywheel" show --runs
 says "one  stopped"

@@ -40,7 +40,7 @@ says "apart: relabel" "kept" "apart: spoil" "dropped" "improved"
 expect_exit 0 "$flywheel" diff "~1"
 says "0 added, 0 removed, 9 relabelled"
 expect_exit 0 "$flywheel" show --iteration 1
-says "apart: spoil" "gate: worse"
+says "apart: spoil" "as a whole: worse"
 expect_same "commits on the branch" "$(git rev-list --count flywheel/bugs)" 2
 
 # A guard rail: bees may not suffer, though the total gains.
