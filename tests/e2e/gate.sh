@@ -23,6 +23,8 @@ says '"verdict": "worse"' '"state": "rolled back"'
 expect_exit 0 git rev-parse -q --verify refs/flywheel/candidates/harm/1
 expect_exit 0 "$flywheel" run --id again --set loop.ablate=false
 says "no stage has a fix left to propose"
+expect_exit 0 "$flywheel" show
+says "closing its gap to 100 % of " " points of accuracy."
 expect_exit 0 "$flywheel" show again --iteration 1
 says "iteration 1 found nothing to change" "set aside: spoil: rejected in iteration 1"
 
@@ -40,7 +42,14 @@ says "apart: relabel" "kept" "apart: spoil" "dropped" "improved"
 expect_exit 0 "$flywheel" diff "~1"
 says "0 added, 0 removed, 9 relabelled"
 expect_exit 0 "$flywheel" show --iteration 1
-says "apart: spoil" "as a whole: worse"
+says "apart: spoil" "as a whole: worse" "what was kept after trying the parts apart: improved"
+# One verdict for the iteration: the second look's.
+expect_exit 0 "$flywheel" show
+grep -E '^ *1 ' "$work/out" >row
+expect_text row improved
+expect_no_text row worse
+expect_exit 0 "$flywheel" report --output report.html
+expect_text report.html "<dt>Fixes kept</dt><dd><b>9</b>"
 expect_same "commits on the branch" "$(git rev-list --count flywheel/bugs)" 2
 
 # A guard rail: bees may not suffer, though the total gains.
