@@ -120,7 +120,10 @@ for free in 40 120 300; do
     fi
     ok
     [ $code = 0 ] || [ $code = 1 ] || [ $code = 2 ] || fail "exit $code with $free KB free" "$work/all"
-    [ $code = 0 ] || says "No space left on device"
+    # The engine met the full disk, or a stage did, whose log had no room for its words either.
+    ok
+    [ $code = 0 ] || grep -qE "No space left on device|error: stage .* exited with" "$work/all" ||
+        fail "no reason with $free KB free" "$work/all"
     [ $code != 0 ] || break
 done
 rm -f "$work/disk/ballast"
