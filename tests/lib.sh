@@ -5,7 +5,7 @@ set -u
 flywheel=$FW_BUILD/flywheel
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM HUP
+trap 'exit 130' INT TERM HUP PIPE
 cd "$work" || exit 1
 checks=0
 failures=0
