@@ -43,6 +43,10 @@ static void fixes_in_words(const json_t *it, char *out, size_t size)
             n += (size_t)snprintf(out + n, size - n, "%s%s %.0f", n ? ", " : "",
                                   !strcmp(ops[op], "set_aside") ? "aside" : ops[op], sum);
     }
+    double kept, dropped;
+    fw_record_fixes(it, &kept, &dropped);
+    if (kept > 0 && dropped > 0 && n < size)
+        snprintf(out + n, size - n, "; %.0f of %.0f kept", kept, kept + dropped);
 }
 
 static void print_all(const json_t *record)

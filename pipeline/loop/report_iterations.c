@@ -262,8 +262,7 @@ static void put_gate(struct fw_page *p, const json_t *gate, const char *what)
     if (what) {
         fw_page_say(p, "<p><b>%r:</b> ", what);
         fw_page_verdict(p, fw_page_str(gate, "verdict"));
-        fw_page_say(p, " %g%r. %s</p>\n", fw_page_num(gate, "gain"), p->percent ? " points" : "",
-                    reason ? reason : "");
+        fw_page_say(p, " %s</p>\n", reason);
     } else if (reason) {
         fw_page_say(p, "<p><b>The gate:</b> %s</p>\n", reason);
     }

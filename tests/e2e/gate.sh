@@ -27,6 +27,9 @@ expect_exit 0 "$flywheel" show
 says "closing its gap to 100 % of " " points of accuracy."
 expect_exit 0 "$flywheel" show again --iteration 1
 says "iteration 1 found nothing to change" "set aside: spoil: rejected in iteration 1"
+expect_exit 0 "$flywheel" run --id human --set loop.max_iterations=0 --set metric.human_level=0.999
+expect_exit 0 "$flywheel" show human
+says "closing its gap to human level of " " points of accuracy."
 
 # Beside a good stage: apart, the good part is kept and the bad one dropped.
 mkdir -p "$work/q" && cp -r data truth.csv plugins "$work/q" && cd "$work/q" || exit 1
@@ -47,6 +50,7 @@ says "apart: spoil" "as a whole: worse" "what was kept after trying the parts ap
 expect_exit 0 "$flywheel" show
 grep -E '^ *1 ' "$work/out" >row
 expect_text row improved
+expect_text row "9 of 38 kept"
 expect_no_text row worse
 expect_exit 0 "$flywheel" report --output report.html
 expect_text report.html "<dt>Fixes kept</dt><dd><b>9</b>"
