@@ -244,11 +244,11 @@ static int record_gate(struct fw_turn *t, json_t *first, json_t *second, const c
     if (record && kept)
         json_object_set_new(record, "result",
                             json_pack("{s:s, s:O}", "snapshot", kept->oid, "report", kept->report));
-    int rc = fw_loop_record_once(l, record, "champion", err);
     const json_t *shown = second ? second : first;
-    fw_observe(&l->o->observer, "{s:s, s:i, s:O, s:s, s:O, s:O}", "event", "gate", "iteration",
-               t->k, "gate", shown, "state", state, "fixes", fixes, "ablation", t->ablation);
-    return rc;
+    if (record)
+        fw_observe(&l->o->observer, "{s:s, s:i, s:O, s:s, s:O, s:O}", "event", "gate", "iteration",
+                   t->k, "gate", shown, "state", state, "fixes", fixes, "ablation", t->ablation);
+    return fw_loop_record_once(l, record, "champion", err);
 }
 
 static int record_measured(struct fw_turn *t, struct fw_err *err)
