@@ -238,7 +238,10 @@ static int not_checked_out(struct fw_repo *r, const char *ref, struct fw_err *er
         git_error_clear();
         return FW_OK;
     }
+    /* libgit2 1.5 also says yes when it could not read a HEAD, so a yes is asked for twice. */
     int checked = git_branch_is_checked_out(at);
+    if (checked > 0)
+        checked = git_branch_is_checked_out(at);
     git_reference_free(at);
     if (checked <= 0) {
         git_error_clear();
