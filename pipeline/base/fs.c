@@ -63,8 +63,9 @@ static int sync_parent(const char *path, struct fw_err *err)
     return fw_fs_sync(dir, err);
 }
 
-static int write_all(int fd, const char *p, size_t n)
+int fw_fs_write_all(int fd, const void *data, size_t n)
 {
+    const char *p = data;
     while (n) {
         ssize_t w = write(fd, p, n);
         if (w < 0 && errno == EINTR)
@@ -86,7 +87,7 @@ int fw_fs_write_atomic(const char *path, const void *data, size_t n, struct fw_e
     int fd = mkostemp(tmp, O_CLOEXEC);
     if (fd < 0)
         return fw_err_sys(err, errno, "cannot create a file beside %s", path);
-    int e = write_all(fd, data, n);
+    int e = fw_fs_write_all(fd, data, n);
     mode_t mask = umask(0);
     umask(mask);
     if (!e && fchmod(fd, 0666 & ~mask) != 0)
@@ -363,7 +364,7 @@ static int copy_bytes(int in, int out)
             continue;
         if (n <= 0)
             return n < 0 ? errno : 0;
-        int e = write_all(out, buf, (size_t)n);
+        int e = fw_fs_write_all(out, buf, (size_t)n);
         if (e)
             return e;
     }

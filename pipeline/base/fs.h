@@ -15,7 +15,9 @@
 /* Appends the whole file; max_bytes 0 = no cap, else FW_EINVAL when it is larger. */
 int fw_fs_read(const char *path, size_t max_bytes, struct fw_buf *out, struct fw_err *err);
 int fw_fs_write_atomic(const char *path, const void *data, size_t n, struct fw_err *err);
-/* As above but for a tree that is already on disk: fsync file or folder. */
+/* Writes all n bytes to an open file, through interruptions. 0 or an errno value. */
+int fw_fs_write_all(int fd, const void *data, size_t n);
+/* As fw_fs_write_atomic but for a tree that is already on disk: fsync file or folder. */
 int fw_fs_sync(const char *path, struct fw_err *err);
 int fw_fs_rename(const char *from, const char *to, struct fw_err *err); /* + folder fsync */
 int fw_fs_mkdirs(const char *path, struct fw_err *err); /* like mkdir -p, 0777&~umask */

@@ -103,20 +103,6 @@ int fw_journal_read(const char *path, json_t **records, struct fw_err *err)
     return read_records(path, records, &good, &size, err);
 }
 
-static int write_line(int fd, const char *p, size_t n)
-{
-    while (n) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return errno;
-        p += w;
-        n -= (size_t)w;
-    }
-    return 0;
-}
-
 int fw_journal_append(struct fw_journal *j, const json_t *record, bool sync, struct fw_err *err)
 {
     if (j->broken)
@@ -125,7 +111,7 @@ int fw_journal_append(struct fw_journal *j, const json_t *record, bool sync, str
     int rc = fw_sum_encode(record, &j->line, err);
     if (rc != FW_OK)
         return rc;
-    int e = write_line(j->fd, j->line.p, j->line.len);
+    int e = fw_fs_write_all(j->fd, j->line.p, j->line.len);
     if (!e && sync && fdatasync(j->fd) != 0)
         e = errno;
     if (!e) {

@@ -9,8 +9,6 @@
 #include "pipeline/base/fs.h"
 #include "pipeline/base/hash.h"
 
-enum { SANITY_SAMPLES = 48 }; /* "a few dozen" */
-
 struct entry {
     char *key;
     char *path;
@@ -58,7 +56,7 @@ static bool view_of(const char *ref, struct fw_view_spec *spec)
         spec->split = ref + 8;
         if (!strcmp(spec->split, "sanity")) {
             spec->split = "train";
-            spec->limit = SANITY_SAMPLES;
+            spec->limit = FW_SANITY_SAMPLES;
         }
         return true;
     }

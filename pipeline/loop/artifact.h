@@ -4,6 +4,8 @@
 
 #include "pipeline/loop/runner.h"
 
+enum { FW_SANITY_SAMPLES = 48 }; /* "dataset:sanity": a few dozen */
+
 struct fw_artifacts;
 
 struct fw_artifact {

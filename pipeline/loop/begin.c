@@ -7,6 +7,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/fs.h"
 #include "pipeline/base/rows.h"
+#include "pipeline/loop/artifact.h"
 #include "pipeline/loop/loop_state.h"
 #include "pipeline/loop/modellock.h"
 
@@ -192,7 +193,7 @@ static int sanity(struct fw_loop *l, const char *oid, struct fw_err *err)
     struct fw_evalset *set = NULL;
     struct fw_scores *scores = NULL;
     char *dir = NULL, *rows = NULL, digest[65];
-    struct fw_view_spec spec = {.split = "train", .limit = 48};
+    struct fw_view_spec spec = {.split = "train", .limit = FW_SANITY_SAMPLES};
     struct fw_job job = {
         .phase = "sanity", .label = "sanity", .snapshot = oid, .task = l->task, .labels_left = NAN};
     struct fw_job *jobs[] = {&job};

@@ -185,7 +185,6 @@ static int turns(struct fw_loop *l, struct fw_err *err)
         if (rc != FW_OK)
             return rc;
     }
-    l->stopped = true;
     return fw_loop_end(l, reason, text, err);
 }
 

@@ -48,7 +48,6 @@ struct fw_loop {
     int looks;
     double wall_before_ms; /* of earlier sessions of this run */
     int64_t session_began;
-    bool stopped;
 };
 
 /* journaling.c */
