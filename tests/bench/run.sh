@@ -19,15 +19,25 @@ FLYWHEEL=${FLYWHEEL:-$here/../../build/flywheel}
 export FLYWHEEL
 [ -x "$FLYWHEEL" ] || { echo "$FLYWHEEL is not built" >&2; exit 2; }
 if [ $# = 0 ]; then
-    set -- $(cd "$here" && ls ./*.py ./*.sh 2>/dev/null | sed 's|^\./||; s|\.[a-z]*$||' | grep -v -e '^run$' -e '^bench$')
+    set -- $(cd "$here" && ls ./*.py ./*.c | sed 's|^\./||; s|\.[a-z]*$||' | grep -v '^bench$' | sort -u)
 fi
+# program NAME: where bench_NAME was built, to $found
+program() {
+    for build in "${FLYWHEEL%/*}" "$here/../../build-dev" "$here/../../build"; do
+        found=$build/tests/bench_$1
+        [ ! -x "$found" ] || return 0
+    done
+    echo "bench_$1 is not built: cmake --preset dev && cmake --build --preset dev" >&2
+    exit 2
+}
 failed=0
 for name in "$@"; do
     code=0
     if [ -f "$here/$name.py" ]; then
         python3 "$here/$name.py" || code=$?
-    elif [ -f "$here/$name.sh" ]; then
-        sh "$here/$name.sh" || code=$?
+    elif [ -f "$here/$name.c" ]; then
+        program $name
+        "$found" || code=$?
     else
         echo "there is no benchmark '$name'" >&2
         exit 2
