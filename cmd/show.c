@@ -49,6 +49,39 @@ static void fixes_in_words(const json_t *it, char *out, size_t size)
         snprintf(out + n, size - n, "; %.0f of %.0f kept", kept, kept + dropped);
 }
 
+/* What the audit says of one iteration's predictions. */
+static void print_audit(const json_t *audit, const char *head)
+{
+    struct cmd_table t = {0};
+    size_t i;
+    json_t *r;
+    if (!json_array_size(audit))
+        return;
+    cmd_table_row(&t, 5, "requirement", "n", "value", "state", "short by");
+    json_array_foreach (audit, i, r) {
+        char n[16], value[64] = "-", by[16] = "-";
+        snprintf(n, sizeof n, "%.0f", cmd_number(r, "n"));
+        if (json_is_number(json_object_get(r, "value")))
+            snprintf(value, sizeof value, "%.3f (%.3f to %.3f)", cmd_number(r, "value"),
+                     cmd_number(r, "low"), cmd_number(r, "high"));
+        if (cmd_number(r, "short_by") > 0)
+            snprintf(by, sizeof by, "%.3f", cmd_number(r, "short_by"));
+        cmd_table_row(&t, 5, cmd_text(r, "requirement"), n, value, cmd_text(r, "state"), by);
+    }
+    puts(head);
+    cmd_table_print(&t, "  ");
+}
+
+static const json_t *champion_of(const json_t *record)
+{
+    const json_t *best = NULL, *it;
+    size_t i;
+    json_array_foreach (json_object_get(record, "iterations"), i, it)
+        if (!best || json_is_true(json_object_get(it, "champion")))
+            best = it;
+    return best;
+}
+
 static void print_all(const json_t *record)
 {
     const char *metric = cmd_text(json_object_get(record, "metric"), "name");
@@ -73,6 +106,7 @@ static void print_all(const json_t *record)
            json_is_object(json_object_get(record, "stop")) ? ": " : "",
            cmd_text(json_object_get(record, "stop"), "text"));
     cmd_table_print(&t, "");
+    print_audit(json_object_get(champion_of(record), "audit"), "\naudit of the champion");
     const json_t *provisional = json_object_get(record, "provisional");
     if (json_is_object(provisional))
         printf("\nunproven: %.0f fixes%s on %s\n", cmd_number(provisional, "fixes"),
@@ -202,6 +236,7 @@ static int print_one(const json_t *record, int wanted)
         print_gates(it);
         print_fixes(it);
         print_aside(it);
+        print_audit(json_object_get(it, "audit"), "audit");
         if (json_is_object(json_object_get(it, "analysis")))
             print_slices(json_object_get(it, "analysis"));
         print_stages(it);

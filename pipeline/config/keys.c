@@ -261,6 +261,7 @@ static void read_key(struct fw_load *l, const struct fw_tree *v, const struct fw
     case FW_KEY_MAP:
         fw_keys_read(l, v, key->keys, key->name, to);
         break;
+    case FW_KEY_MAPS:
     case FW_KEY_OTHER:
         key->read(l, v, where, base);
         break;

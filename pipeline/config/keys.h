@@ -20,6 +20,7 @@ enum fw_key_type {
     FW_KEY_TEXTS,    /* a list of texts: const char *const * and its count */
     FW_KEY_NUMBERS,  /* name → number: const struct fw_name_value * and its count */
     FW_KEY_FILES,    /* name → text: const struct fw_name_text * and its count */
+    FW_KEY_MAPS,     /* a list of mappings, each with these keys; read() does it */
     FW_KEY_MAP,      /* a mapping of its own keys; offset is added to base */
     FW_KEY_OTHER     /* read() does it; `schema` is its JSON Schema */
 };
@@ -81,6 +82,13 @@ bool fw_name_is_plain(const char *name);
 
 /* stage_check.c: kinds, plugins and their parameters. */
 void fw_stages_check(struct fw_load *l);
+/* A slice condition (or field): its mistakes become problems at the place in the text. */
+void fw_check_condition(struct fw_load *l, const struct fw_tree *v, const char *what);
+
+/* audit_keys.c */
+extern const struct fw_key fw_audit_keys[];
+void fw_read_audit(struct fw_load *l, const struct fw_tree *v, const char *where, void *base);
+
 /* plan_check.c: what needs more than one value to judge. */
 void fw_plan_check(struct fw_load *l);
 

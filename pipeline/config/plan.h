@@ -43,6 +43,18 @@ struct fw_name_text { /* a name and a text, e.g. an environment variable */
     struct fw_pos pos;
 };
 
+enum fw_on_broken { FW_BROKEN_WARN, FW_BROKEN_GUARD };
+
+struct fw_requirement {       /* one entry of `audit:` */
+    const char *slice;        /* a condition; NULL = all samples */
+    const char *metric;       /* as written; NULL = the run's */
+    double at_least, at_most; /* NaN = not asked */
+    const char *compare_to;   /* a condition; NULL = all samples */
+    double within;            /* of compare_to's value; NaN = not compared */
+    enum fw_on_broken on_broken;
+    struct fw_pos pos; /* of the entry */
+};
+
 struct fw_matrix_axis {
     const char *name;
     size_t n;
@@ -151,6 +163,9 @@ struct fw_plan {
         const char *stability_pool; /* unlabelled pool for the kappa stop; NULL = none */
         double stability_kappa;     /* default 0.99 */
     } loop;
+
+    size_t n_audit;
+    const struct fw_requirement *audit; /* checked at every champion */
 
     struct {
         double cpus;     /* default: the machine's */

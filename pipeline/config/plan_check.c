@@ -142,6 +142,21 @@ static void check_guards(struct fw_load *l)
     }
 }
 
+static void check_audit(struct fw_load *l)
+{
+    const struct fw_plan *p = l->plan;
+    struct fw_metric m;
+    struct fw_err err = {0};
+    for (size_t i = 0; i < p->n_audit; i++) {
+        const struct fw_requirement *r = &p->audit[i];
+        if (!r->metric || parse_metric(p, r->metric, &m, &err) == FW_OK)
+            continue;
+        struct fw_err *e = fw_problem(l, &r->pos, "audit: %s", err.msg);
+        if (err.hint[0])
+            fw_err_hint(e, "%s", err.hint);
+    }
+}
+
 static void check_metric_name(struct fw_load *l)
 {
     struct fw_plan *p = l->plan;
@@ -277,6 +292,7 @@ void fw_plan_check(struct fw_load *l)
     check_names(l, "importance", p->metric.importance, p->metric.n_importance);
     check_names(l, "ease", p->metric.ease, p->metric.n_ease);
     check_guards(l);
+    check_audit(l);
     check_resources(l);
     if (!fw_tree_get(l->root, "stages"))
         fw_err_hint(fw_problem(l, NULL, "the key 'stages' is missing"),

@@ -13,7 +13,7 @@ static const char *const task_words[] = {"classification", "regression", NULL};
 static const char *const rule_words[] = {"spend", "ladder", "threshold", NULL};
 
 /* The parser's column counts bytes of the text; the place counts characters of the file. */
-static void check_slice(struct fw_load *l, const struct fw_tree *v)
+void fw_check_condition(struct fw_load *l, const struct fw_tree *v, const char *what)
 {
     struct fw_slice *slice = NULL;
     struct fw_err err = {0};
@@ -33,7 +33,7 @@ static void check_slice(struct fw_load *l, const struct fw_tree *v)
             pos.width = 1;
         }
     }
-    struct fw_err *e = fw_problem(l, &pos, "slices: %s", err.msg);
+    struct fw_err *e = fw_problem(l, &pos, "%s: %s", what, err.msg);
     if (err.hint[0])
         fw_err_hint(e, "%s", err.hint);
 }
@@ -54,7 +54,7 @@ static void read_slices(struct fw_load *l, const struct fw_tree *v, const char *
             return;
         list[i].name = list[i].text;
         list[i].pos = v->items[i]->pos;
-        check_slice(l, v->items[i]);
+        fw_check_condition(l, v->items[i], "slices");
     }
     plan->dataset.slices = list;
     plan->dataset.n_slices = v->n;
@@ -404,6 +404,11 @@ const struct fw_key fw_plan_keys[] = {
      .type = FW_KEY_MAP,
      .keys = loop_keys,
      .doc = "when a step counts, when the run stops"},
+    {.name = "audit",
+     .type = FW_KEY_MAPS,
+     .read = fw_read_audit,
+     .keys = fw_audit_keys,
+     .doc = "what must hold on slices; checked at every champion"},
     {.name = "resources",
      .type = FW_KEY_OTHER,
      .read = fw_read_limits,

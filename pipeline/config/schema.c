@@ -68,6 +68,8 @@ static json_t *schema_of_key(const struct fw_key *key)
     case FW_KEY_FILES:
         return json_pack("{s:s,s:{s:s}}", "type", "object", "additionalProperties", "type",
                          "string");
+    case FW_KEY_MAPS:
+        return json_pack("{s:s,s:o}", "type", "array", "items", schema_of_keys(key->keys));
     case FW_KEY_MAP:
         return schema_of_keys(key->keys);
     case FW_KEY_OTHER:

@@ -371,6 +371,7 @@ static int first_iteration(struct fw_loop *l, const char *oid, struct fw_err *er
     rc = fw_loop_record_once(l, record, "score", err);
     fw_observe(&l->o->observer, "{s:s, s:i, s:O}", "event", "measured", "iteration", 0, "score",
                json_object_get(l->base->report, "score"));
+    fw_measure_tell_audit(l, l->base->report);
     return rc;
 }
 

@@ -118,6 +118,14 @@ static json_t *next_steps(const struct fw_loop *l, enum fw_stop reason, const js
         say(next,
             "About %.1f %% of the train labels still look wrong; %lld are listed as suspects.",
             100 * rate, (long long)json_integer_value(json_object_get(analysis, "suspects")));
+    const json_t *r;
+    size_t i;
+    json_array_foreach (json_object_get(l->champion->report, "audit"), i, r) {
+        if (!strcmp(json_string_value(json_object_get(r, "state")), "broken"))
+            say(next, "The audit is broken: %s; the champion is short by %.4g.",
+                json_string_value(json_object_get(r, "requirement")),
+                json_number_value(json_object_get(r, "short_by")));
+    }
     if (l->head != l->champion)
         say(next,
             "Unproven fixes wait on refs/flywheel/provisional/%s: neither better nor worse beyond "

@@ -85,6 +85,12 @@ void fw_gate_decide(const struct fw_gate_rules *rules, bool second, const struct
         if (!fw_guard_broken(&guards[i]))
             continue;
         out->verdict = FW_VERDICT_WORSE;
+        if (guards[i].required) {
+            snprintf(out->reason, sizeof out->reason,
+                     "the audit is broken: '%s' is missed by %.4g (by the champion: %.4g)",
+                     guards[i].name, -guards[i].after, fabs(guards[i].before));
+            return;
+        }
         snprintf(out->reason, sizeof out->reason,
                  "guard rail '%s' broken: %s fell by %.2f points, %.2f are allowed", guards[i].name,
                  guards[i].metric, 100 * (guards[i].before - guards[i].after),

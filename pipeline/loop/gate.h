@@ -44,6 +44,7 @@ struct fw_guard {
     const char *name;                /* as written in the plan */
     const char *metric;              /* "f1:pitted", "accuracy where shift == 'night'" */
     double before, after, allowance; /* before and after signed so that higher is better */
+    bool required;                   /* of the audit: before and after are minus the shortfall */
 };
 
 struct fw_gate_result {

@@ -76,6 +76,9 @@ int fw_measure_scores(struct fw_loop *l, const struct fw_job *job, const struct 
 const struct fw_stage *
 fw_loop_scored_stage(const struct fw_loop *l); /* the evaluate stage that counts */
 
+/* Tells the user which requirements of the audit a champion's report breaks, or leaves open. */
+void fw_measure_tell_audit(const struct fw_loop *l, const json_t *report);
+
 /* begin.c */
 int fw_loop_begin(struct fw_loop *l, struct fw_loop_outcome *outcome, struct fw_err *err);
 int fw_loop_base(const struct fw_project *p, struct fw_repo *repo, int64_t when, bool again,

@@ -172,3 +172,25 @@ int fw_measure_stability(struct fw_loop *l, struct fw_measured *now, struct fw_e
     fw_predictions_free(b);
     return rc;
 }
+
+void fw_measure_tell_audit(const struct fw_loop *l, const json_t *report)
+{
+    size_t i;
+    const json_t *r;
+    json_array_foreach (json_object_get(report, "audit"), i, r) {
+        const char *state = json_string_value(json_object_get(r, "state"));
+        char text[700];
+        if (!strcmp(state, "broken"))
+            snprintf(text, sizeof text, "audit: '%s' is broken: %.4g, short by %.4g",
+                     json_string_value(json_object_get(r, "requirement")),
+                     json_number_value(json_object_get(r, "value")),
+                     json_number_value(json_object_get(r, "short_by")));
+        else if (!strcmp(state, "unknown"))
+            snprintf(text, sizeof text, "audit: '%s' cannot be judged: no dev sample is in it",
+                     json_string_value(json_object_get(r, "requirement")));
+        else
+            continue;
+        fw_observe(&l->o->observer, "{s:s, s:s, s:s}", "event", "message", "level", "warning",
+                   "text", text);
+    }
+}

@@ -96,8 +96,8 @@ static void on_proposed(struct fold *f, const json_t *r)
 
 static void on_measured(struct fold *f, const json_t *r)
 {
-    static const char *const keys[] = {"snapshot", "parent",    "rows",     "score",
-                                       "metrics",  "per_class", "confusion"};
+    static const char *const keys[] = {"snapshot", "parent",    "rows",      "score",
+                                       "metrics",  "per_class", "confusion", "audit"};
     int k = (int)json_integer_value(json_object_get(r, "iteration"));
     json_t *it = iteration(f, k);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)

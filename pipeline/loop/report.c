@@ -312,14 +312,19 @@ void fw_report_headline(struct fw_page *p)
 
 static void put_nav(struct fw_page *p)
 {
-    fw_page_say(p, "<nav aria-label=\"Parts of this report\"><ul>"
-                   "<li><a href=\"#curve\">Curve</a></li><li><a href=\"#fixes\">Fixes</a></li>"
-                   "<li><a href=\"#weak\">Weak spots</a></li>"
-                   "<li><a href=\"#confusion\">Confusions</a></li>"
-                   "<li><a href=\"#classes\">Classes</a></li><li><a href=\"#test\">Test</a></li>"
-                   "<li><a href=\"#noise\">Noise</a></li><li><a href=\"#budget\">Cost</a></li>"
-                   "<li><a href=\"#next\">Next</a></li>"
-                   "<li><a href=\"#reproduce\">Reproduce</a></li></ul></nav>\n");
+    fw_page_say(p,
+                "<nav aria-label=\"Parts of this report\"><ul>"
+                "<li><a href=\"#curve\">Curve</a></li><li><a href=\"#fixes\">Fixes</a></li>"
+                "<li><a href=\"#weak\">Weak spots</a></li>"
+                "<li><a href=\"#confusion\">Confusions</a></li>"
+                "<li><a href=\"#classes\">Classes</a></li>%r"
+                "<li><a href=\"#test\">Test</a></li>"
+                "<li><a href=\"#noise\">Noise</a></li><li><a href=\"#budget\">Cost</a></li>"
+                "<li><a href=\"#next\">Next</a></li>"
+                "<li><a href=\"#reproduce\">Reproduce</a></li></ul></nav>\n",
+                json_array_size(fw_page_get(p->best, "audit"))
+                    ? "<li><a href=\"#audit\">Audit</a></li>"
+                    : "");
 }
 
 static int put_scripts(struct fw_page *p, struct fw_err *err)
@@ -387,6 +392,7 @@ int fw_report_html(const json_t *record, struct fw_buf *out, struct fw_err *err)
     fw_report_priorities(&p);
     fw_report_confusions(&p);
     fw_report_classes(&p);
+    fw_report_audit(&p);
     fw_report_test(&p);
     fw_report_noise(&p);
     fw_report_budget(&p);

@@ -282,15 +282,25 @@ static void put_gate(struct fw_page *p, const json_t *gate, const char *what)
                 "<th scope=\"col\" class=\"n\">Allowance</th><th scope=\"col\">Held</th></tr>"
                 "</thead><tbody>\n");
     json_array_foreach (guards, i, guard) {
-        fw_page_say(
-            p,
-            "<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"n\">%f</td>"
-            "<td class=\"n\">%f</td><td class=\"n\">%f</td><td>%r</td></tr>\n",
-            fw_page_str(guard, "guard"), fw_page_str(guard, "metric"), fw_page_num(guard, "before"),
-            fw_page_num(guard, "after"), fw_page_num(guard, "allowance"),
+        const char *held =
             fw_page_true(guard, "broken")
                 ? "<span class=\"tag down\"><span aria-hidden=\"true\">✕</span> broken</span>"
-                : "yes");
+                : "yes";
+        if (fw_page_true(guard, "required")) { /* of the audit: minus what it is short by */
+            fw_page_say(p,
+                        "<tr><th scope=\"row\">audit</th><td>%s</td>"
+                        "<td class=\"n\">short by %f</td><td class=\"n\">short by %f</td>"
+                        "<td class=\"n\">–</td><td>%r</td></tr>\n",
+                        fw_page_str(guard, "metric"), fabs(fw_page_num(guard, "before")),
+                        fabs(fw_page_num(guard, "after")), held);
+            continue;
+        }
+        fw_page_say(p,
+                    "<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"n\">%f</td>"
+                    "<td class=\"n\">%f</td><td class=\"n\">%f</td><td>%r</td></tr>\n",
+                    fw_page_str(guard, "guard"), fw_page_str(guard, "metric"),
+                    fw_page_num(guard, "before"), fw_page_num(guard, "after"),
+                    fw_page_num(guard, "allowance"), held);
     }
     fw_page_table_end(p);
 }

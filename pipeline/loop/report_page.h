@@ -75,6 +75,7 @@ void fw_report_iterations(struct fw_page *p);
 void fw_report_priorities(struct fw_page *p);
 void fw_report_confusions(struct fw_page *p);
 void fw_report_classes(struct fw_page *p);
+void fw_report_audit(struct fw_page *p); /* nothing without an audit */
 void fw_report_test(struct fw_page *p);
 void fw_report_noise(struct fw_page *p);
 void fw_report_budget(struct fw_page *p);

@@ -5,63 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
-#include "pipeline/base/rows.h"
+#include "pipeline/loop/score_parts.h"
 #include "stages/data/predictions.h"
-#include "stages/error_analysis/slice.h"
 
 enum { RESAMPLES = 10000 };
-
-struct item {
-    const char *id;
-    size_t index;
-    UT_hash_handle hh;
-};
-
-struct guard {
-    const char *name, *text; /* text: the metric, in words */
-    struct fw_metric metric;
-    bool *in; /* n flags: the slice's samples; NULL = all */
-    double allowance;
-};
-
-struct fw_evalset {
-    struct fw_arena arena;
-    const struct fw_plan *plan;
-    struct fw_task_info task;
-    size_t n, cap;
-    struct item **items; /* n */
-    struct item *by_id;
-    int *klass;
-    double *value;
-    size_t n_guards;
-    struct guard *guards;
-    struct fw_slice **slices; /* one per guard, NULL when the guard is no slice */
-    struct fw_rows *rows;
-};
-
-struct fw_scores {
-    struct fw_scored view;
-    const int **pred;
-    const float **probs;
-    const double **value;
-};
 
 void fw_evalset_free(struct fw_evalset *set)
 {
     if (!set)
         return;
     HASH_CLEAR(hh, set->by_id);
-    for (size_t i = 0; i < set->n_guards; i++) {
-        free(set->guards[i].in);
-        if (set->slices && set->slices[i])
-            fw_slice_free(set->slices[i]);
-    }
+    fw_watches_release(set);
     fw_rows_free(set->rows);
-    free(set->slices);
-    free(set->guards);
-    free(set->items);
     free(set->klass);
     free(set->value);
     fw_arena_release(&set->arena);
@@ -86,62 +41,20 @@ static int class_of(const struct fw_task_info *task, const char *name)
     return -1;
 }
 
-/* A guard names a class (its F1), a metric, or a slice (the run's metric on it). */
-static int guard_make(struct fw_evalset *set, size_t i, const struct fw_metric *metric,
-                      struct fw_err *err)
-{
-    const struct fw_name_value *g = &set->plan->loop.guards[i];
-    struct guard *out = &set->guards[i];
-    char name[256];
-    out->name = g->name;
-    out->allowance = g->value;
-    int klass = class_of(&set->task, g->name);
-    if (klass >= 0) {
-        out->metric = (struct fw_metric){.id = FW_F1, .klass = klass};
-        out->text = fw_arena_printf(&set->arena, "f1:%s", g->name);
-        return out->text ? FW_OK : fw_err_nomem(err);
-    }
-    if (fw_metric_parse(g->name, &set->task, &out->metric, NULL) == FW_OK) {
-        out->text = g->name;
-        return FW_OK;
-    }
-    out->metric = *metric;
-    out->text = fw_arena_printf(&set->arena, "%s where %s",
-                                fw_metric_name(metric, &set->task, name, sizeof name), g->name);
-    if (!out->text)
-        return fw_err_nomem(err);
-    int rc = fw_slice_parse(g->name, &set->slices[i], err);
-    if (rc == FW_OK && fw_slice_field(set->slices[i]))
-        rc = fw_err_set(err, FW_EINVAL,
-                        "guard '%s' is a field with many values; name one: \"%s == 'value'\"",
-                        g->name, g->name);
-    if (rc != FW_OK)
-        fw_err_at(err, set->plan->path, g->pos.line, g->pos.col);
-    return rc;
-}
-
 static int grow(struct fw_evalset *set, struct fw_err *err)
 {
     size_t cap = set->cap ? 2 * set->cap : 1024;
-    struct item **items = realloc(set->items, cap * sizeof *items);
-    if (items)
-        set->items = items;
     int *klass = realloc(set->klass, cap * sizeof *klass);
     if (klass)
         set->klass = klass;
     double *value = realloc(set->value, cap * sizeof *value);
     if (value)
         set->value = value;
-    if (!items || !klass || !value)
+    if (!klass || !value)
         return fw_err_nomem(err);
-    for (size_t i = 0; i < set->n_guards; i++) {
-        if (!set->slices[i])
-            continue;
-        bool *in = realloc(set->guards[i].in, cap * sizeof *in);
-        if (!in)
-            return fw_err_nomem(err);
-        set->guards[i].in = in;
-    }
+    int rc = fw_watches_grow(set, cap, err);
+    if (rc != FW_OK)
+        return rc;
     set->cap = cap;
     return FW_OK;
 }
@@ -157,18 +70,15 @@ static int on_row(void *ctx, const char *line, size_t len, struct fw_err *err)
         return rc;
     const char *id = fw_row_str(&row, "id");
     const struct fw_field *label = fw_row_get(&row, "label");
-    struct item *item = fw_arena_alloc(&set->arena, sizeof *item);
+    struct fw_evalset_item *item = fw_arena_alloc(&set->arena, sizeof *item);
     if (!id || !item || !(item->id = fw_arena_strdup(&set->arena, id)))
         return id ? fw_err_nomem(err) : fw_err_set(err, FW_ECORRUPT, "a row has no id");
     item->index = set->n;
     HASH_ADD_KEYPTR(hh, set->by_id, item->id, strlen(item->id), item);
-    set->items[set->n] = item;
     set->klass[set->n] =
         class_of(&set->task, label && label->type == FW_STRING ? label->str : NULL);
     set->value[set->n] = label && label->type == FW_NUMBER ? label->number : NAN;
-    for (size_t i = 0; i < set->n_guards; i++)
-        if (set->slices[i])
-            set->guards[i].in[set->n] = fw_slice_match(set->slices[i], &row);
+    fw_watches_row(set, &row);
     set->n++;
     return FW_OK;
 }
@@ -179,7 +89,7 @@ static int on_file_row(void *ctx, const struct fw_row *row, int line, struct fw_
     return on_row(ctx, row->line, row->line_len, err);
 }
 
-static int evalset_new(const struct fw_plan *plan, const struct fw_task_info *task, bool guards,
+static int evalset_new(const struct fw_plan *plan, const struct fw_task_info *task, bool watched,
                        struct fw_evalset **out, struct fw_err *err)
 {
     struct fw_evalset *set = calloc(1, sizeof *set);
@@ -188,15 +98,12 @@ static int evalset_new(const struct fw_plan *plan, const struct fw_task_info *ta
     struct fw_metric metric;
     set->plan = plan;
     set->task = *task;
-    set->n_guards = guards ? plan->loop.n_guards : 0;
     set->rows = fw_rows_new();
-    set->guards = calloc(set->n_guards + 1, sizeof *set->guards);
-    set->slices = calloc(set->n_guards + 1, sizeof *set->slices);
-    int rc = set->rows && set->guards && set->slices ? FW_OK : fw_err_nomem(err);
+    int rc = set->rows ? FW_OK : fw_err_nomem(err);
     if (rc == FW_OK)
         rc = fw_metric_parse(plan->metric.name, task, &metric, err);
-    for (size_t i = 0; i < set->n_guards && rc == FW_OK; i++)
-        rc = guard_make(set, i, &metric, err);
+    if (rc == FW_OK && watched)
+        rc = fw_watches_make(set, &metric, err);
     if (rc == FW_OK)
         *out = set;
     else
@@ -238,7 +145,7 @@ int fw_evalset_load_file(const char *path, const struct fw_plan *plan,
     return rc;
 }
 
-static struct fw_truth truth_of(const struct fw_evalset *set)
+struct fw_truth fw_evalset_truth(const struct fw_evalset *set)
 {
     bool classes = set->task.task == FW_CLASSIFICATION;
     return (struct fw_truth){.n = set->n,
@@ -301,7 +208,7 @@ static int load_seed(const struct fw_evalset *set, const char *path, struct fw_s
         rc = fw_err_nomem(err);
     size_t hits = 0;
     for (size_t i = 0; i < p->n && rc == FW_OK; i++) {
-        struct item *item;
+        struct fw_evalset_item *item;
         HASH_FIND_STR(set->by_id, p->ids[i], item);
         if (!item)
             continue;
@@ -439,13 +346,13 @@ int fw_scores_report(const struct fw_evalset *set, const struct fw_metric *metri
                      const struct fw_scores *s, double level, uint64_t seed, json_t **out,
                      struct fw_err *err)
 {
-    struct fw_truth truth = truth_of(set);
+    struct fw_truth truth = fw_evalset_truth(set);
     double value, low, high;
     int rc = fw_score_interval(metric, &truth, &s->view, RESAMPLES, level, seed, &value, &low,
                                &high, err);
     if (rc != FW_OK)
         return rc;
-    json_t *report = json_object(), *seeds = json_array();
+    json_t *report = json_object(), *seeds = json_array(), *audit = NULL;
     if (!report || !seeds) {
         json_decref(report);
         json_decref(seeds);
@@ -460,6 +367,11 @@ int fw_scores_report(const struct fw_evalset *set, const struct fw_metric *metri
     if (set->task.task == FW_CLASSIFICATION)
         rc = class_report(set, s, report, err);
     if (rc == FW_OK)
+        rc = fw_watches_audit(set, s, level, seed, &audit, err);
+    if (rc == FW_OK && json_array_size(audit))
+        json_object_set(report, "audit", audit);
+    json_decref(audit);
+    if (rc == FW_OK)
         *out = report;
     else
         json_decref(report);
@@ -471,73 +383,7 @@ int fw_scores_compare(const struct fw_evalset *set, const struct fw_metric *metr
                       size_t resamples, uint64_t seed, struct fw_comparison *out,
                       struct fw_err *err)
 {
-    struct fw_truth truth = truth_of(set);
+    struct fw_truth truth = fw_evalset_truth(set);
     return fw_compare(metric, &truth, &before->view, &after->view, resamples, level, seed, out,
                       err);
-}
-
-/* The metric on the samples of a slice: the arrays are squeezed to them. */
-static int on_slice(const struct fw_evalset *set, const struct guard *g, const struct fw_scores *s,
-                    double *out, struct fw_err *err)
-{
-    size_t k = set->task.n_classes, n = 0;
-    int *klass = malloc(set->n * sizeof *klass), *pred = malloc(set->n * sizeof *pred);
-    double *truth = malloc(set->n * sizeof *truth), *value = malloc(set->n * sizeof *value);
-    float *probs = malloc((set->n * k + 1) * sizeof *probs);
-    int rc = klass && pred && truth && value && probs ? FW_OK : fw_err_nomem(err);
-    double sum = 0;
-    for (size_t seed = 0; seed < s->view.seeds && rc == FW_OK; seed++) {
-        n = 0;
-        for (size_t i = 0; i < set->n; i++) {
-            if (!g->in[i])
-                continue;
-            klass[n] = set->klass[i];
-            truth[n] = set->value[i];
-            pred[n] = s->pred ? s->pred[seed][i] : 0;
-            value[n] = s->value ? s->value[seed][i] : 0;
-            if (s->probs)
-                memcpy(probs + n * k, s->probs[seed] + i * k, k * sizeof *probs);
-            n++;
-        }
-        sum += n ? fw_metric_value(&g->metric, n, k, klass, pred, probs, truth, value) : 0;
-    }
-    if (rc == FW_OK && n == 0)
-        rc = fw_err_set(err, FW_EINVAL,
-                        "guard '%s': no sample of the evaluation set is in this slice", g->name);
-    if (rc == FW_OK)
-        *out = sum / (double)s->view.seeds;
-    free(klass);
-    free(pred);
-    free(truth);
-    free(value);
-    free(probs);
-    return rc;
-}
-
-static int guard_value(const struct fw_evalset *set, const struct guard *g,
-                       const struct fw_scores *s, double *out, struct fw_err *err)
-{
-    int rc = FW_OK;
-    if (g->in)
-        rc = on_slice(set, g, s, out, err);
-    else
-        *out = fw_evalset_metric(set, &g->metric, s);
-    if (rc == FW_OK && !fw_metric_higher_is_better(&g->metric))
-        *out = -*out;
-    return rc;
-}
-
-int fw_scores_guards(const struct fw_evalset *set, const struct fw_scores *before,
-                     const struct fw_scores *after, struct fw_guard *out, struct fw_err *err)
-{
-    for (size_t i = 0; i < set->n_guards; i++) {
-        const struct guard *g = &set->guards[i];
-        out[i] = (struct fw_guard){.name = g->name, .metric = g->text, .allowance = g->allowance};
-        int rc = guard_value(set, g, before, &out[i].before, err);
-        if (rc == FW_OK)
-            rc = guard_value(set, g, after, &out[i].after, err);
-        if (rc != FW_OK)
-            return rc;
-    }
-    return FW_OK;
 }

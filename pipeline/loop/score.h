@@ -38,8 +38,14 @@ void fw_scores_free(struct fw_scores *s);
 double fw_evalset_metric(const struct fw_evalset *set, const struct fw_metric *metric,
                          const struct fw_scores *s);
 
-/* {"score": {value, low, high, per_seed}, "metrics": {...}, "per_class": [...], "confusion":
- * [...]}. */
+/* {"score": {value, low, high, per_seed}, "metrics": {...}, "per_class": [...], "confusion": [...],
+ * "audit": [{"requirement": "recall:spam where region == 'south' at least 0.9", "slice": text | null,
+ *            "n": samples (of the metric's class when it has one), "value", "low", "high",
+ *            "other": value of what it is compared with, "short_by": 0 when it holds,
+ *            "on_broken": "guard" | "warn",
+ *            "state": "met", "broken" (by the value), "unsure" (met, but the interval reaches below;
+ *                     what it is compared with is taken as it stands), "unknown" (no sample)}]
+ *           left out when nothing is required}. */
 int fw_scores_report(const struct fw_evalset *set, const struct fw_metric *metric,
                      const struct fw_scores *s, double level, uint64_t seed, json_t **out,
                      struct fw_err *err);
@@ -47,8 +53,12 @@ int fw_scores_compare(const struct fw_evalset *set, const struct fw_metric *metr
                       const struct fw_scores *before, const struct fw_scores *after, double level,
                       size_t resamples, uint64_t seed, struct fw_comparison *out,
                       struct fw_err *err);
-/* Fills one fw_guard per plan guard; names are owned by the set. A guard is a class (its F1), a
- * metric ("recall:spam"), or a slice (the run's metric on it). */
+/* How many guards fw_scores_guards() fills. */
+size_t fw_evalset_guards(const struct fw_evalset *set);
+/* Fills one fw_guard per plan guard, then one per requirement of the audit that is declared a guard;
+ * names are owned by the set. A guard is a class (its F1), a metric ("recall:spam"), or a slice (the
+ * run's metric on it). A requirement's before and after are minus what it is short by, so it breaks
+ * when the candidate misses it by more than the champion does. */
 int fw_scores_guards(const struct fw_evalset *set, const struct fw_scores *before,
                      const struct fw_scores *after, struct fw_guard *out, struct fw_err *err);
 

@@ -194,15 +194,15 @@ static int propose(struct fw_turn *t, struct fw_err *err)
     return rc == FW_OK ? record_proposed(t, err) : rc;
 }
 
-static json_t *guards_record(const struct fw_decision *d, size_t n)
+static json_t *guards_record(const struct fw_decision *d)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < d->n_guards; i++) {
         const struct fw_guard *g = &d->guards[i];
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:f, s:f, s:f, s:b}", "guard", g->name,
-                                        "metric", g->metric, "before", g->before, "after", g->after,
-                                        "allowance", g->allowance, "broken", fw_guard_broken(g)));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:f, s:f, s:f, s:b, s:b}", "guard", g->name, "metric",
+                            g->metric, "before", g->before, "after", g->after, "allowance",
+                            g->allowance, "required", g->required, "broken", fw_guard_broken(g)));
     }
     return list;
 }
@@ -216,8 +216,7 @@ static json_t *gate_record(const struct fw_loop *l, const struct fw_decision *d)
         fw_verdict_name(d->gate.verdict), "gain", c->gain, "low", c->low, "high", c->high, "p",
         c->p_improved, "mcnemar_p", isfinite(c->mcnemar_p) ? json_real(c->mcnemar_p) : json_null(),
         "look", l->looks, "alpha", isfinite(d->gate.alpha) ? json_real(d->gate.alpha) : json_null(),
-        "rule", rules[l->rules.rule], "reason", d->gate.reason, "guards",
-        guards_record(d, l->plan->loop.n_guards));
+        "rule", rules[l->rules.rule], "reason", d->gate.reason, "guards", guards_record(d));
 }
 
 /* One record says how the iteration ended; what was decided follows from it on resume and in

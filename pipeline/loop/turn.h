@@ -23,6 +23,7 @@ struct fw_turn {
 struct fw_decision {
     struct fw_comparison cmp;
     struct fw_guard *guards;
+    size_t n_guards;
     struct fw_gate_result gate;
 };
 

@@ -10,13 +10,14 @@ int fw_turn_decide(struct fw_turn *t, const struct fw_measured *candidate, bool 
 {
     struct fw_loop *l = t->l;
     free(d->guards);
-    d->guards = calloc(l->plan->loop.n_guards + 1, sizeof *d->guards);
+    d->n_guards = fw_evalset_guards(l->dev);
+    d->guards = calloc(d->n_guards + 1, sizeof *d->guards);
     int rc =
         d->guards ? fw_turn_compare(l, l->champion, candidate, &d->cmp, err) : fw_err_nomem(err);
     if (rc == FW_OK)
         rc = fw_scores_guards(l->dev, l->champion->scores, candidate->scores, d->guards, err);
     if (rc == FW_OK) {
-        fw_gate_decide(&l->rules, second, &d->cmp, d->guards, l->plan->loop.n_guards, &d->gate);
+        fw_gate_decide(&l->rules, second, &d->cmp, d->guards, d->n_guards, &d->gate);
         l->looks++;
     }
     return rc;
@@ -103,6 +104,7 @@ int fw_turn_accept(struct fw_turn *t, struct fw_measured *m, enum fw_verdict ver
         if (rc == FW_OK)
             rc = set_inherited_fate(t, "kept", err);
         replace(&l->champion, m);
+        fw_measure_tell_audit(l, m->report);
         l->head_since = 0;
         l->stop.since_improved = 0;
     } else if (!l->head_since) {

@@ -39,18 +39,19 @@ static int walk(const json_t *schema, const char *outer, const char *close, bool
     if (!properties || !json_is_false(json_object_get(schema, "additionalProperties")))
         return n;
     assert_true(complains(outer, "zzz", close, "unknown key 'zzz'"));
-    json_object_foreach((json_t *)(uintptr_t)properties, key, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)properties, key, value) {
         struct fw_buf deeper = {0}, shut = {0}, says = {0};
         fw_buf_printf(&says, "unknown key '%s'", key);
         if (complains(outer, key, close, says.p))
             fail_msg("the parser does not know '%s%s'", outer, key);
         assert_non_null(json_object_get(value, "description"));
         const json_t *names = json_object_get(value, "additionalProperties");
+        const json_t *items = json_object_get(value, "items");
         bool named = json_is_object(names) && json_object_get(names, "properties");
-        fw_buf_printf(&deeper, "%s%s: {%s", outer, key, named ? "any: {" : "");
-        fw_buf_printf(&shut, "}%s%s", named ? "}" : "", close);
-        n += 1 + walk(named ? names : value, deeper.p, shut.p, named);
+        bool listed = json_object_get(items, "properties") != NULL;
+        fw_buf_printf(&deeper, "%s%s: %s{%s", outer, key, listed ? "[" : "", named ? "any: {" : "");
+        fw_buf_printf(&shut, "}%s%s%s", named ? "}" : "", listed ? "]" : "", close);
+        n += 1 + walk(named ? names : listed ? items : value, deeper.p, shut.p, named);
         fw_buf_release(&deeper);
         fw_buf_release(&shut);
         fw_buf_release(&says);

@@ -72,8 +72,8 @@ static void test_guard_beats_gain(void **state)
 {
     (void)state;
     struct fw_comparison c = {.gain = 0.1, .p_improved = 1e-4};
-    struct fw_guard g[] = {{"a", "f1:a", 0.90, 0.88, 0.02},
-                           {"spam", "f1:spam", 0.90, 0.8699, 0.03}};
+    struct fw_guard g[] = {{"a", "f1:a", 0.90, 0.88, 0.02, false},
+                           {"spam", "f1:spam", 0.90, 0.8699, 0.03, false}};
     struct fw_gate_result r;
     assert_false(fw_guard_broken(&g[0])); /* by just the allowance */
     assert_true(fw_guard_broken(&g[1]));
@@ -134,6 +134,22 @@ static void test_stop_when_stable(void **state)
     assert_int_equal(fw_stop_check(&p, &s, text, sizeof text), FW_STOP_NONE);
 }
 
+/* Of the audit: minus what is missing before and after. */
+static void test_requirement(void **state)
+{
+    (void)state;
+    struct fw_comparison c = {.gain = 0.1, .p_improved = 1e-4};
+    struct fw_guard g = {"recall:a at least 0.9", "recall:a at least 0.9", 0, -0.01, 0, true};
+    struct fw_gate_result r;
+    fw_gate_decide(&spend, false, &c, &g, 1, &r);
+    assert_int_equal(r.verdict, FW_VERDICT_WORSE);
+    assert_string_equal(r.reason, "the audit is broken: 'recall:a at least 0.9' is missed by 0.01 "
+                                  "(by the champion: 0)");
+    g.before = -0.02; /* the champion misses it by more */
+    fw_gate_decide(&spend, false, &c, &g, 1, &r);
+    assert_int_equal(r.verdict, FW_VERDICT_IMPROVED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_levels_sum_to_alpha),
         cmocka_unit_test(test_ladder_and_threshold),
         cmocka_unit_test(test_guard_beats_gain),
+        cmocka_unit_test(test_requirement),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_stop_when_stable),
     };
