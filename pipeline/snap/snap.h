@@ -67,7 +67,8 @@ struct fw_import_options {
     double dev, test; /* shares for rows without a split */
     bool near_copies;
     uint64_t seed;
-    int64_t when; /* commit time */
+    int64_t when;   /* commit time */
+    bool only_read; /* fw_source_load: samples need no content, columns of numbers stay metadata */
 };
 
 struct fw_import_report {

@@ -1,5 +1,5 @@
 /*
- * Inside pipeline/snap: what can be imported, read as rows of JSON.
+ * What can be imported, read as rows of JSON.
  *
  *   a folder with samples.jsonl, metadata.jsonl, samples.csv or metadata.csv
  *   a .jsonl, .csv or .tsv file
@@ -13,6 +13,7 @@
 #define FW_SNAP_SOURCE_H
 
 #include "pipeline/snap/snap.h"
+#include "stages/data/dataset.h"
 
 struct fw_sink {
     void *ctx;
@@ -26,6 +27,18 @@ struct fw_sink {
 /* *base (malloc'd, set before the first row): the folder that file_name is relative to. */
 int fw_source_read(const struct fw_import_options *o, char **base, const struct fw_sink *sink,
                    struct fw_err *err);
+
+/*
+ * The same as a dataset in memory, without a repository: for a look at data before they are imported.
+ * The task follows from the labels: regression when they are numbers (in a CSV file only when
+ * `regression` says so: there a class may be called 3), else classification with the classes found, in
+ * order of their bytes. *classes (malloc'd, free()) is the list that *task points to; its texts belong
+ * to *out. Warnings are appended, a line each.
+ * Up to 20 problems, each with its place; FW_EINVAL then. Labels may be absent.
+ */
+int fw_source_load(const char *path, bool regression, struct fw_dataset **out,
+                   struct fw_task_info *task, const char ***classes, struct fw_buf *warnings,
+                   struct fw_import_problems *problems, struct fw_err *err);
 
 /* The parts, each in its own file. */
 int fw_source_csv(const struct fw_import_options *o, const char *path, const struct fw_sink *sink,

@@ -133,12 +133,12 @@ static void choose_features(struct table *t)
         if (t->cols[i].role == FILE_NAME || t->cols[i].role == TEXT)
             n++;
     }
-    if (!labelled) {
+    if (!labelled && !t->o->only_read) {
         fw_sink_problem(t->sink, t->path, 1, "name the column that holds the class `label`",
                         "there is no column 'label'");
         t->bad_header = true;
     }
-    if (n)
+    if (n || t->o->only_read)
         return;
     struct fw_buf names = {0};
     for (size_t i = 0; i < t->n; i++) {

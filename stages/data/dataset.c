@@ -19,6 +19,7 @@ struct load {
     struct fw_dataset *ds;
     const struct fw_task_info *task;
     const char *path;
+    bool number; /* a row without an id gets its number */
 };
 
 /* A string field copied into *out; absent or null leaves NULL. */
@@ -96,6 +97,9 @@ static int read_sample(struct load *l, const struct fw_row *row, struct fw_sampl
                        struct fw_err *err)
 {
     int rc = text_field(l, row, "id", &s->id, err);
+    if (rc == FW_OK && !s->id && l->number &&
+        !(s->id = fw_arena_printf(&l->ds->priv->arena, "%zu", l->ds->n + 1)))
+        rc = fw_err_nomem(err);
     if (rc == FW_OK && (!s->id || !s->id[0]))
         rc = fw_err_set(err, FW_EINVAL, "the sample has no id");
     if (rc == FW_OK)
@@ -151,31 +155,45 @@ static int on_row(void *ctx, const struct fw_row *row, int line, struct fw_err *
     return FW_OK;
 }
 
-int fw_dataset_load(const char *dir, const struct fw_task_info *task, struct fw_dataset **out,
-                    struct fw_err *err)
+int fw_dataset_new(const char *root, const struct fw_task_info *task, struct fw_dataset **out,
+                   struct fw_err *err)
 {
-    int rc = FW_OK;
-    char *path = fw_fs_join(dir, "samples.jsonl");
     struct fw_dataset *ds = calloc(1, sizeof *ds);
-    struct load l = {ds, task, path};
-    if (!path || !ds || !(ds->root = strdup(dir)) || !(ds->priv = calloc(1, sizeof *ds->priv))) {
+    int rc = FW_OK;
+    if (!ds || !(ds->root = strdup(root)) || !(ds->priv = calloc(1, sizeof *ds->priv)))
         rc = fw_err_nomem(err);
-        goto out;
-    }
-    for (size_t i = 0; i < task->n_classes && rc == FW_OK; i++) {
+    for (size_t i = 0; rc == FW_OK && i < task->n_classes; i++) {
         const char *name = fw_arena_strdup(&ds->priv->arena, task->classes[i]);
         if (!name || fw_ids_add(&ds->priv->classes, name) < 0)
             rc = fw_err_nomem(err);
     }
     if (rc == FW_OK)
-        rc = fw_rows_each(path, on_row, &l, err);
-    if (rc == FW_OK) {
         *out = ds;
-        ds = NULL;
-    }
-out:
+    else
+        fw_dataset_free(ds);
+    return rc;
+}
+
+int fw_dataset_add(struct fw_dataset *ds, const struct fw_task_info *task, const struct fw_row *row,
+                   const char *file, int line, struct fw_err *err)
+{
+    struct load l = {ds, task, file, true};
+    return on_row(&l, row, line, err);
+}
+
+int fw_dataset_load(const char *dir, const struct fw_task_info *task, struct fw_dataset **out,
+                    struct fw_err *err)
+{
+    char *path = fw_fs_join(dir, "samples.jsonl");
+    struct load l = {NULL, task, path, false};
+    int rc = path ? fw_dataset_new(dir, task, &l.ds, err) : fw_err_nomem(err);
+    if (rc == FW_OK)
+        rc = fw_rows_each(path, on_row, &l, err);
+    if (rc == FW_OK)
+        *out = l.ds;
+    else
+        fw_dataset_free(l.ds);
     free(path);
-    fw_dataset_free(ds);
     return rc;
 }
 
@@ -192,6 +210,11 @@ void fw_dataset_free(struct fw_dataset *ds)
     free(ds->samples);
     free(ds->root);
     free(ds);
+}
+
+const char *fw_dataset_class(const struct fw_dataset *ds, size_t i)
+{
+    return ds->priv->classes.ids[i];
 }
 
 const struct fw_sample *fw_dataset_find(const struct fw_dataset *ds, const char *id)

@@ -35,7 +35,15 @@ struct fw_dataset {
  * ids. */
 int fw_dataset_load(const char *dir, const struct fw_task_info *task, struct fw_dataset **out,
                     struct fw_err *err);
+/* The same row by row, for rows that come from elsewhere: an empty one (root: what file_name is relative
+ * to), then each row with its place. A row without an id is named by its number, from 1. */
+int fw_dataset_new(const char *root, const struct fw_task_info *task, struct fw_dataset **out,
+                   struct fw_err *err);
+int fw_dataset_add(struct fw_dataset *ds, const struct fw_task_info *task, const struct fw_row *row,
+                   const char *file, int line, struct fw_err *err);
 void fw_dataset_free(struct fw_dataset *ds);
+/* The name of class i, as the samples' label points to it. */
+const char *fw_dataset_class(const struct fw_dataset *ds, size_t i);
 /* The sample with this id, or NULL. */
 const struct fw_sample *fw_dataset_find(const struct fw_dataset *ds, const char *id);
 

@@ -12,6 +12,7 @@
 #include "pipeline/base/npy.h"
 #include "pipeline/base/rows.h"
 #include "stages/data/ids.h"
+#include "stages/data/predictions_csv.h"
 
 struct fw_predictions_priv {
     struct fw_arena arena;
@@ -96,8 +97,7 @@ static int probs_object(struct load *l, const struct fw_field *f, struct fw_err 
     if (!j)
         return fw_err_set(err, FW_EINVAL, "'probs': %s", why.text);
     memset(l->row, 0, l->p->k * sizeof *l->row);
-    json_object_foreach(j, key, v)
-    {
+    json_object_foreach (j, key, v) {
         long at = fw_ids_find(&l->classes, key);
         if (at < 0)
             rc = fw_err_set(err, FW_EINVAL, "'probs' names an unknown class '%.200s'", key);
@@ -339,6 +339,16 @@ static int load_folder(struct load *l, const char *dir, struct fw_err *err)
     return rc;
 }
 
+static int load_csv(struct load *l, const char *path, struct fw_err *err)
+{
+    struct fw_buf lines = {0};
+    int rc = fw_predictions_csv(path, l->task, &lines, err);
+    if (rc == FW_OK && lines.len)
+        rc = fw_rows_each_mem(path, lines.p, lines.len, on_row, l, err);
+    fw_buf_release(&lines);
+    return rc;
+}
+
 int fw_predictions_load(const char *path, const struct fw_task_info *task,
                         struct fw_predictions **out, struct fw_err *err)
 {
@@ -358,8 +368,13 @@ int fw_predictions_load(const char *path, const struct fw_task_info *task,
     for (size_t i = 0; i < p->k && rc == FW_OK; i++)
         if (fw_ids_add(&l.classes, task->classes[i]) < 0)
             rc = fw_err_nomem(err);
-    if (rc == FW_OK)
-        rc = fw_fs_is_dir(path) ? load_folder(&l, path, err) : fw_rows_each(path, on_row, &l, err);
+    size_t len = strlen(path);
+    if (rc == FW_OK && fw_fs_is_dir(path))
+        rc = load_folder(&l, path, err);
+    else if (rc == FW_OK && len > 4 && !strcmp(path + len - 4, ".csv"))
+        rc = load_csv(&l, path, err);
+    else if (rc == FW_OK)
+        rc = fw_rows_each(path, on_row, &l, err);
     p->ids = p->priv->ids.ids;
     if (rc == FW_OK) {
         *out = p;

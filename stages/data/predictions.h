@@ -4,6 +4,7 @@
  * On disk, one of
  *   - a file of JSON lines {"id", "prediction", "probs"?} ("probs" an array in the order of the
  *     classes, or an object class → probability)
+ *   - a .csv file with the columns id, prediction, and one a class with its probability
  *   - a folder with predictions.jsonl
  *   - a folder with ids.txt and probs.npy (float32 or float64, N × K, C order; values.npy, N, for
  *     regression)
