@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/base/parallel.h"
+
 static const double tolerance = 1e-6; /* a probability reaches its threshold up to this */
 
 static const char *const filter_names[FW_CL_FILTERS] = {
@@ -53,60 +55,187 @@ int fw_cl_score_parse(const char *name, enum fw_cl_score *out)
     return FW_ENOTFOUND;
 }
 
+enum { GRAIN = 8192 }; /* rows a thread takes at once */
+
 static double at(const struct fw_probs *p, size_t i, size_t j)
 {
     return p->d ? p->d[i * p->k + j] : (double)p->f[i * p->k + j];
 }
 
-int fw_cl_predicted(const struct fw_probs *p, size_t i)
+static size_t grain(const struct fw_probs *p)
 {
-    size_t best = 0;
-    double most = at(p, i, 0);
-    for (size_t j = 1; j < p->k; j++) {
-        double v = at(p, i, j);
-        if (v > most) {
-            most = v;
-            best = j;
-        }
-    }
-    return (int)best;
+    size_t rows = (size_t)GRAIN * 16 / (p->k + 1);
+    return rows < 64 ? 64 : rows;
 }
 
 double fw_cl_row_sum(const struct fw_probs *p, size_t i)
 {
-    double sum = 0;
-    for (size_t j = 0; j < p->k; j++)
-        sum += at(p, i, j);
+    double a = 0, b = 0, c = 0, d = 0;
+    size_t j = 0;
+    for (; j + 4 <= p->k; j += 4) {
+        a += at(p, i, j);
+        b += at(p, i, j + 1);
+        c += at(p, i, j + 2);
+        d += at(p, i, j + 3);
+    }
+    for (; j < p->k; j++)
+        a += at(p, i, j);
+    double sum = a + b + (c + d);
     return sum > 0 ? sum : 1;
 }
 
-void fw_cl_thresholds(const struct fw_probs *p, const int *labels, double *thresholds)
+int fw_cl_predicted(const struct fw_probs *p, size_t i)
 {
-    for (size_t j = 0; j < p->k; j++)
-        thresholds[j] = 0;
-    for (size_t i = 0; i < p->n; i++)
-        if (labels[i] >= 0)
-            thresholds[labels[i]] += at(p, i, (size_t)labels[i]) / fw_cl_row_sum(p, i);
-    for (size_t j = 0; j < p->k; j++) {
-        size_t n = 0;
-        for (size_t i = 0; i < p->n; i++)
-            n += labels[i] == (int)j;
-        thresholds[j] = n ? thresholds[j] / (double)n : INFINITY;
+    size_t best = 0;
+    if (p->f) {
+        const float *v = p->f + i * p->k;
+        for (size_t j = 1; j < p->k; j++)
+            best = v[j] > v[best] ? j : best;
+    } else {
+        const double *v = p->d + i * p->k;
+        for (size_t j = 1; j < p->k; j++)
+            best = v[j] > v[best] ? j : best;
     }
+    return (int)best;
 }
 
-int fw_cl_confident(const struct fw_probs *p, size_t i, const double *thresholds)
+/* What all passes over the rows share. */
+struct pass {
+    const struct fw_probs *p;
+    const int *labels;
+    const double *cut; /* K: what a probability must reach */
+    double *sums;      /* chunks × K */
+    uint64_t *joint;   /* workers × K × K */
+    int *found;
+    enum fw_cl_score score;
+    double *out;
+};
+
+static int check_row(const struct fw_probs *p, size_t i, struct fw_err *err)
 {
-    double sum = fw_cl_row_sum(p, i);
-    int found = -1;
+    double sum = 0;
     for (size_t j = 0; j < p->k; j++) {
-        if (at(p, i, j) / sum < thresholds[j] - tolerance)
-            continue;
-        if (found >= 0)
-            return fw_cl_predicted(p, i);
-        found = (int)j;
+        double v = at(p, i, j);
+        if (!(v >= -1e-6 && v <= 1 + 1e-6))
+            return fw_err_set(err, FW_EINVAL,
+                              "row %zu, column %zu: %g is no probability from 0 to 1", i, j, v);
+        sum += v;
     }
-    return found;
+    if (fabs(sum - 1) > 1e-3) {
+        fw_err_set(err, FW_EINVAL, "row %zu: the probabilities sum to %.6g, not 1", i, sum);
+        return fw_err_hint(err, "scores that are no probabilities go through a softmax first");
+    }
+    return FW_OK;
+}
+
+static int check_work(void *ctx, const struct fw_chunk *c, struct fw_err *err)
+{
+    const struct pass *w = ctx;
+    for (size_t i = c->from; i < c->to; i++) {
+        int rc = check_row(w->p, i, err);
+        if (rc != FW_OK)
+            return rc;
+        if (w->labels[i] >= 0 && (size_t)w->labels[i] >= w->p->k)
+            return fw_err_set(err, FW_EINVAL, "row %zu: label %d is not one of the %zu classes", i,
+                              w->labels[i], w->p->k);
+    }
+    return FW_OK;
+}
+
+int fw_cl_check(const struct fw_probs *p, const int *labels, struct fw_err *err)
+{
+    struct pass w = {.p = p, .labels = labels};
+    if (!p->k)
+        return fw_err_set(err, FW_EINVAL, "there are no classes");
+    if (p->n >= UINT32_MAX)
+        return fw_err_set(err, FW_EINVAL,
+                          "%zu samples are more than the 4 294 967 294 that are "
+                          "possible",
+                          p->n);
+    return fw_parallel(p->n, grain(p), check_work, &w, err);
+}
+
+static int threshold_work(void *ctx, const struct fw_chunk *c, struct fw_err *err)
+{
+    const struct pass *w = ctx;
+    double *sums = w->sums + c->index * w->p->k;
+    (void)err;
+    for (size_t i = c->from; i < c->to; i++)
+        if (w->labels[i] >= 0)
+            sums[w->labels[i]] += at(w->p, i, (size_t)w->labels[i]) / fw_cl_row_sum(w->p, i);
+    return FW_OK;
+}
+
+int fw_cl_thresholds(const struct fw_probs *p, const int *labels, double *thresholds,
+                     struct fw_err *err)
+{
+    size_t k = p->k,
+           rows = grain(p) > 4 * k ? grain(p) : 4 * k; /* the sums stay small beside them */
+    size_t chunks = fw_parallel_chunks(p->n, rows), *counts = calloc(k + 1, sizeof *counts);
+    struct pass w = {.p = p, .labels = labels, .sums = calloc(chunks * k + 1, sizeof *w.sums)};
+    int rc =
+        w.sums && counts ? fw_parallel(p->n, rows, threshold_work, &w, err) : fw_err_nomem(err);
+    if (rc == FW_OK) {
+        for (size_t i = 0; i < p->n; i++)
+            if (labels[i] >= 0)
+                counts[labels[i]]++;
+        for (size_t j = 0; j < k; j++) {
+            double sum = 0;
+            for (size_t c = 0; c < chunks; c++)
+                sum += w.sums[c * k + j];
+            thresholds[j] = counts[j] ? sum / (double)counts[j] : INFINITY;
+        }
+    }
+    free(w.sums);
+    free(counts);
+    return rc;
+}
+
+/* The only class that reaches its cut, the most probable one when several do, or -1. */
+static int confident_of(const struct pass *w, size_t i)
+{
+    size_t k = w->p->k, reached = 0, j = 0;
+    double sum = fw_cl_row_sum(w->p, i);
+    if (w->p->f) {
+        const float *v = w->p->f + i * k;
+        for (size_t c = 0; c < k; c++)
+            reached += (double)v[c] >= w->cut[c] * sum;
+    } else {
+        const double *v = w->p->d + i * k;
+        for (size_t c = 0; c < k; c++)
+            reached += v[c] >= w->cut[c] * sum;
+    }
+    while (reached == 1 && at(w->p, i, j) < w->cut[j] * sum)
+        j++;
+    return !reached ? -1 : reached == 1 ? (int)j : fw_cl_predicted(w->p, i);
+}
+
+/* The thresholds less the tolerance: K, malloc'd, NULL when memory is out. */
+static double *make_cuts(const double *thresholds, size_t k)
+{
+    double *cut = malloc((k + 1) * sizeof *cut);
+    for (size_t j = 0; cut && j < k; j++)
+        cut[j] = thresholds[j] - tolerance;
+    return cut;
+}
+
+static int found_work(void *ctx, const struct fw_chunk *c, struct fw_err *err)
+{
+    const struct pass *w = ctx;
+    (void)err;
+    for (size_t i = c->from; i < c->to; i++)
+        w->found[i] = w->labels[i] < 0 ? -1 : confident_of(w, i);
+    return FW_OK;
+}
+
+int fw_cl_confident(const struct fw_probs *p, const int *labels, const double *thresholds,
+                    int *found, struct fw_err *err)
+{
+    double *cut = make_cuts(thresholds, p->k);
+    struct pass w = {.p = p, .labels = labels, .found = found, .cut = cut};
+    int rc = cut ? fw_parallel(p->n, grain(p), found_work, &w, err) : fw_err_nomem(err);
+    free(cut);
+    return rc;
 }
 
 struct excess {
@@ -172,27 +301,63 @@ static int calibrate_rows(uint64_t *joint, size_t k, const size_t *counts, struc
     return rc;
 }
 
+static int joint_work(void *ctx, const struct fw_chunk *c, struct fw_err *err)
+{
+    const struct pass *w = ctx;
+    size_t k = w->p->k;
+    uint64_t *joint = w->joint + c->worker * k * k;
+    (void)err;
+    for (size_t i = c->from; i < c->to; i++) {
+        int guess = w->labels[i] < 0 ? -1 : confident_of(w, i);
+        if (guess >= 0)
+            joint[(size_t)w->labels[i] * k + (size_t)guess]++;
+    }
+    return FW_OK;
+}
+
+/* Counts are whole, so that adding up what each thread found gives the same in any order. */
+static int count_joint(struct pass *w, uint64_t *joint, struct fw_err *err)
+{
+    const struct fw_probs *p = w->p;
+    size_t cells = p->k * p->k, workers = fw_parallel_workers();
+    if (cells > p->n * p->k / 16) /* counts of many classes and few samples: one thread is enough */
+        workers = 1;
+    int rc = FW_OK;
+    w->joint = workers > 1 ? calloc(workers * cells, sizeof *w->joint) : joint;
+    if (!w->joint)
+        return fw_err_nomem(err);
+    memset(joint, 0, cells * sizeof *joint);
+    if (workers == 1) {
+        struct fw_chunk all = {0, 0, p->n, 0};
+        return joint_work(w, &all, err);
+    }
+    rc = fw_parallel(p->n, grain(p), joint_work, w, err);
+    for (size_t i = 0; i < workers * cells; i++)
+        joint[i % cells] += w->joint[i];
+    free(w->joint);
+    return rc;
+}
+
 int fw_cl_joint(const struct fw_probs *p, const int *labels, const double *thresholds,
                 bool calibrate, uint64_t *joint, struct fw_err *err)
 {
     size_t k = p->k, *counts = calloc(k + 1, sizeof *counts);
-    int rc = FW_OK;
-    if (!counts)
-        return fw_err_nomem(err);
-    memset(joint, 0, k * k * sizeof *joint);
-    for (size_t i = 0; i < p->n; i++) {
-        if (labels[i] < 0)
-            continue;
-        counts[labels[i]]++;
-        int guess = fw_cl_confident(p, i, thresholds);
-        if (guess >= 0)
-            joint[(size_t)labels[i] * k + (size_t)guess]++;
+    double *cut = make_cuts(thresholds, k);
+    struct pass w = {.p = p, .labels = labels, .cut = cut};
+    int rc = counts && cut ? FW_OK : fw_err_nomem(err);
+    if (rc == FW_OK)
+        rc = count_joint(&w, joint, err);
+    if (rc == FW_OK) {
+        for (size_t i = 0; i < p->n; i++)
+            if (labels[i] >= 0)
+                counts[labels[i]]++;
+        for (size_t j = 0; j < k; j++)
+            if (!joint[j * k + j])
+                joint[j * k + j] = 1;
+        if (calibrate)
+            rc = calibrate_rows(joint, k, counts, err);
     }
-    for (size_t j = 0; j < k; j++)
-        if (!joint[j * k + j])
-            joint[j * k + j] = 1;
-    if (calibrate)
-        rc = calibrate_rows(joint, k, counts, err);
+    free(cut);
     free(counts);
     return rc;
 }
@@ -213,22 +378,34 @@ static double score_of(const struct fw_probs *p, size_t i, int label, enum fw_cl
     double sum = fw_cl_row_sum(p, i), own = at(p, i, (size_t)label) / sum, other = 0, entropy = 0;
     if (score == FW_CL_SELF_CONFIDENCE)
         return own;
+    if (score == FW_CL_NORMALIZED_MARGIN) {
+        for (size_t j = 0; j < p->k; j++)
+            if (j != (size_t)label)
+                other = fmax(other, at(p, i, j) / sum);
+        return (own - other + 1) / 2;
+    }
     for (size_t j = 0; j < p->k; j++) {
         double v = at(p, i, j) / sum;
-        if (j != (size_t)label && v > other)
-            other = v;
         if (v > 0)
             entropy -= v * log(v);
     }
-    if (score == FW_CL_NORMALIZED_MARGIN)
-        return (own - other + 1) / 2;
     double least = 1e-6; /* keeps 0 out of the quotients */
     double h = p->k > 1 ? entropy / log((double)p->k) / fmax(own, least) : 0;
     return log(h + 1) / fmax(h, least);
 }
 
-void fw_cl_scores(const struct fw_probs *p, const int *labels, enum fw_cl_score score, double *out)
+static int score_work(void *ctx, const struct fw_chunk *c, struct fw_err *err)
 {
-    for (size_t i = 0; i < p->n; i++)
-        out[i] = labels[i] < 0 ? NAN : score_of(p, i, labels[i], score);
+    const struct pass *w = ctx;
+    (void)err;
+    for (size_t i = c->from; i < c->to; i++)
+        w->out[i] = w->labels[i] < 0 ? NAN : score_of(w->p, i, w->labels[i], w->score);
+    return FW_OK;
+}
+
+int fw_cl_scores(const struct fw_probs *p, const int *labels, enum fw_cl_score score, double *out,
+                 struct fw_err *err)
+{
+    struct pass w = {.p = p, .labels = labels, .score = score, .out = out};
+    return fw_parallel(p->n, grain(p), score_work, &w, err);
 }

@@ -6,10 +6,17 @@
  * "Model-agnostic label quality scoring"). The details that the paper leaves open (ties, rounding)
  * follow the authors' reference implementation, so that the flagged sets are the same.
  *
- * Pure. Shapes: probs is N × K, row-major, rows are scaled to sum 1 before use; labels are N class
- * indices in [0, K), the given labels; a negative label means unlabelled: such samples count
- * nowhere and are never flagged. Matrices are K × K, row-major, rows = given class, columns =
- * estimated true class, entries = counts of samples.
+ * Pure; on all cores, with the same result for any number of threads. Shapes: probs is N × K, row-major;
+ * rows are scaled to sum 1 as they are read, and fw_cl_check() says whether they are probabilities at
+ * all. labels are N class indices
+ * in [0, K), the given labels; a negative label means unlabelled: such samples count nowhere and are
+ * never flagged. Matrices are K × K, row-major, rows = given class, columns = estimated true class,
+ * entries = counts of samples.
+ *
+ * Memory beside the input: N flags, K × K counts for each thread, and for
+ *   - prune_by_noise_rate: one number for each label that is estimated wrong, for each thread
+ *   - prune_by_class: 4 bytes a sample, and 12 a sample of the largest class for each thread
+ *   - low_*: 16 bytes a sample
  */
 #ifndef FW_STAGES_CONFIDENT_H
 #define FW_STAGES_CONFIDENT_H
@@ -50,13 +57,15 @@ int fw_cl_filter_parse(const char *name, enum fw_cl_filter *out); /* FW_ENOTFOUN
 const char *fw_cl_score_name(enum fw_cl_score s);                 /* "self_confidence" */
 int fw_cl_score_parse(const char *name, enum fw_cl_score *out);
 
+/* FW_EINVAL, naming the first row and column at fault (from 0): a probability that is NaN or not in
+ * [0, 1] (± 1e-6), a row whose sum is off 1 by more than 1e-3, a label of no class; or K = 0, or more
+ * than 2^32 − 1 samples. */
+int fw_cl_check(const struct fw_probs *p, const int *labels, struct fw_err *err);
+
 /* thresholds: K; the mean p(k) over samples given k (eq. 2). Infinity for a class without samples.
  */
-void fw_cl_thresholds(const struct fw_probs *p, const int *labels, double *thresholds);
-
-/* The class that sample i confidently belongs to: the one whose probability reaches its threshold,
- * the most probable class when several do; -1 when none does. */
-int fw_cl_confident(const struct fw_probs *p, size_t i, const double *thresholds);
+int fw_cl_thresholds(const struct fw_probs *p, const int *labels, double *thresholds,
+                     struct fw_err *err);
 
 /* The confident joint (eq. 1): how many samples given i confidently belong to j. joint: K × K. With
  * `calibrate` rows are scaled to the class counts and rounded so that row sums are kept (eq. 3,
@@ -72,12 +81,19 @@ double fw_cl_noise_rate(const uint64_t *joint, size_t k);
 int fw_cl_issues(const struct fw_probs *p, const int *labels, enum fw_cl_filter filter,
                  size_t min_per_class, bool *issue, size_t *n_issues, struct fw_err *err);
 
+/* Which class each sample confidently belongs to: the one whose probability reaches its threshold, the
+ * most probable one when several do; -1 when none does, or the sample is unlabelled. found: N. */
+int fw_cl_confident(const struct fw_probs *p, const int *labels, const double *thresholds,
+                    int *found, struct fw_err *err);
+
 /* out: N scores; NaN for unlabelled samples. */
-void fw_cl_scores(const struct fw_probs *p, const int *labels, enum fw_cl_score score, double *out);
+int fw_cl_scores(const struct fw_probs *p, const int *labels, enum fw_cl_score score, double *out,
+                 struct fw_err *err);
 
 /* The most probable class of sample i; ties to the lower index. */
 int fw_cl_predicted(const struct fw_probs *p, size_t i);
-/* What row i sums to before scaling. */
+
+/* What row i sums to before it is scaled; 1 for a row of zeros. */
 double fw_cl_row_sum(const struct fw_probs *p, size_t i);
 
 #endif

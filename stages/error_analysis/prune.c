@@ -3,26 +3,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/base/parallel.h"
 #include "stages/error_analysis/confident.h"
+
+enum { GRAIN = 8192 }; /* rows a thread takes at once */
+
+/* Of the samples given class c, the `take` with the largest margin p(j) − p(c) are flagged: those whose
+ * margin reaches `cut`. */
+struct pair {
+    uint32_t j;
+    size_t take, start; /* where its heap stands */
+    double cut;
+};
 
 struct work {
     const struct fw_probs *p;
     const int *labels;
     size_t k, least;
-    double *thresholds;
-    double *sums;           /* N: what each row sums to */
     uint64_t *joint, *keep; /* K × K: as found; with the smallest class sizes kept */
-    size_t *start;          /* K + 1: members of class i are member[start[i] .. start[i + 1]) */
+    size_t *counts;         /* K: samples given each class */
+    bool *issue;
+    /* prune_by_noise_rate */
+    size_t *first; /* K + 1: the pairs of class c are pair[first[c] .. first[c + 1]) */
+    struct pair *pair;
+    size_t heap_size;
+    double *heap; /* workers × heap_size: for each pair the largest margins, the least on top */
+    size_t *held; /* workers × pairs */
+    /* prune_by_class */
+    size_t *start; /* K + 1: members of class i are member[start[i] .. start[i + 1]) */
     uint32_t *member;
-    uint32_t *order; /* N: scratch for sorting */
-    double *v;       /* of one class's members */
-    double *cut;     /* the same, being partitioned */
 };
 
 static double at(const struct work *w, size_t i, size_t j)
 {
     const struct fw_probs *p = w->p;
-    return (p->d ? p->d[i * p->k + j] : (double)p->f[i * p->k + j]) / w->sums[i];
+    return p->d ? p->d[i * p->k + j] : (double)p->f[i * p->k + j];
 }
 
 /* Puts the value of rank r (0 = smallest) at v[r] (Hoare's quickselect, middle as pivot). */
@@ -114,44 +129,34 @@ static void sort_all(const double *v, uint32_t *order, size_t n)
 
 static int prepare(struct work *w, struct fw_err *err)
 {
-    size_t n = w->p->n, k = w->k;
-    w->thresholds = malloc((k + 1) * sizeof *w->thresholds);
-    w->sums = malloc((n + 1) * sizeof *w->sums);
+    size_t k = w->k;
+    double *thresholds = malloc((k + 1) * sizeof *thresholds);
     w->joint = malloc((k * k + 1) * sizeof *w->joint);
     w->keep = malloc((k * k + 1) * sizeof *w->keep);
-    w->start = calloc(k + 2, sizeof *w->start);
-    w->member = malloc((n + 1) * sizeof *w->member);
-    w->order = malloc((n + 1) * sizeof *w->order);
-    w->v = malloc((n + 1) * sizeof *w->v);
-    w->cut = malloc((n + 1) * sizeof *w->cut);
-    if (!w->thresholds || !w->sums || !w->joint || !w->keep || !w->start || !w->member ||
-        !w->order || !w->v || !w->cut)
-        return fw_err_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        w->sums[i] = fw_cl_row_sum(w->p, i);
+    w->counts = calloc(k + 1, sizeof *w->counts);
+    int rc = thresholds && w->joint && w->keep && w->counts
+                 ? fw_cl_thresholds(w->p, w->labels, thresholds, err)
+                 : fw_err_nomem(err);
+    if (rc == FW_OK)
+        rc = fw_cl_joint(w->p, w->labels, thresholds, true, w->joint, err);
+    for (size_t i = 0; i < w->p->n && rc == FW_OK; i++)
         if (w->labels[i] >= 0)
-            w->start[w->labels[i] + 2]++;
-    }
-    for (size_t c = 2; c < k + 2; c++)
-        w->start[c] += w->start[c - 1];
-    for (size_t i = 0; i < n; i++)
-        if (w->labels[i] >= 0)
-            w->member[w->start[w->labels[i] + 1]++] = (uint32_t)i;
-    fw_cl_thresholds(w->p, w->labels, w->thresholds);
-    return fw_cl_joint(w->p, w->labels, w->thresholds, true, w->joint, err);
+            w->counts[w->labels[i]]++;
+    free(thresholds);
+    return rc;
 }
 
 static void work_free(struct work *w)
 {
-    free(w->thresholds);
-    free(w->sums);
     free(w->joint);
     free(w->keep);
+    free(w->counts);
+    free(w->first);
+    free(w->pair);
+    free(w->heap);
+    free(w->held);
     free(w->start);
     free(w->member);
-    free(w->order);
-    free(w->v);
-    free(w->cut);
 }
 
 /* What to take from each class so that at least `least` of it stay: where the diagonal is smaller,
@@ -176,123 +181,291 @@ static void keep_least(struct work *w)
     }
 }
 
-static void prune_by_noise_rate(struct work *w, bool *issue)
+static int list_pairs(struct work *w, struct fw_err *err)
 {
-    for (size_t c = 0; c < w->k; c++) {
-        const uint32_t *m = w->member + w->start[c];
-        size_t n = w->start[c + 1] - w->start[c];
-        for (size_t j = 0; j < w->k && n > w->least; j++) {
-            size_t take = (size_t)w->keep[c * w->k + j];
+    size_t k = w->k, n = 0;
+    for (size_t i = 0; i < k * k; i++)
+        n += i / k != i % k && w->keep[i];
+    w->first = calloc(k + 1, sizeof *w->first);
+    w->pair = calloc(n + 1, sizeof *w->pair);
+    if (!w->first || !w->pair)
+        return fw_err_nomem(err);
+    n = 0;
+    for (size_t c = 0; c < k; c++) {
+        w->first[c] = n;
+        for (size_t j = 0; j < k && w->counts[c] > w->least; j++) {
+            size_t take = (size_t)w->keep[c * k + j];
             if (j == c || !take)
                 continue;
-            take = take < n ? take : n;
-            for (size_t i = 0; i < n; i++)
-                w->v[i] = w->cut[i] = at(w, m[i], j) - at(w, m[i], c);
-            double cut = select_rank(w->cut, n, n - take);
-            for (size_t i = 0; i < n; i++)
-                if (w->v[i] >= cut)
-                    issue[m[i]] = true;
+            take = take < w->counts[c] ? take : w->counts[c];
+            w->pair[n++] = (struct pair){(uint32_t)j, take, w->heap_size, 0};
+            w->heap_size += take;
         }
     }
+    w->first[k] = n;
+    return FW_OK;
 }
 
-static void prune_by_class(struct work *w, bool *issue)
+/* Puts v into a heap of the `cap` largest values seen, the least of them on top. */
+static void hold(double *heap, size_t *n, size_t cap, double v)
 {
-    for (size_t c = 0; c < w->k; c++) {
-        const uint32_t *m = w->member + w->start[c];
-        size_t n = w->start[c + 1] - w->start[c], stay = (size_t)w->keep[c * w->k + c];
-        if (n <= w->least || stay >= n)
-            continue;
-        for (size_t i = 0; i < n; i++)
-            w->v[i] = at(w, m[i], c);
-        sort_all(w->v, w->order, n);
-        for (size_t i = 0; i < n - stay; i++)
-            issue[m[w->order[i]]] = true;
+    size_t at = *n;
+    if (at < cap) {
+        (*n)++;
+        for (; at && heap[(at - 1) / 2] > v; at = (at - 1) / 2)
+            heap[at] = heap[(at - 1) / 2];
+        heap[at] = v;
+        return;
     }
+    if (v <= heap[0])
+        return;
+    at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= cap)
+            break;
+        if (child + 1 < cap && heap[child + 1] < heap[child])
+            child++;
+        if (heap[child] >= v)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = v;
+}
+
+static int margin_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
+{
+    const struct work *w = ctx;
+    double *heap = w->heap + chunk->worker * w->heap_size;
+    size_t *held = w->held + chunk->worker * w->first[w->k];
+    (void)err;
+    for (size_t i = chunk->from; i < chunk->to; i++) {
+        if (w->labels[i] < 0)
+            continue;
+        size_t c = (size_t)w->labels[i];
+        double sum = fw_cl_row_sum(w->p, i), own = at(w, i, c) / sum;
+        for (size_t q = w->first[c]; q < w->first[c + 1]; q++)
+            hold(heap + w->pair[q].start, &held[q], w->pair[q].take,
+                 at(w, i, w->pair[q].j) / sum - own);
+    }
+    return FW_OK;
+}
+
+/* The cut of a pair: the take-th largest margin among what all threads hold. */
+static int settle_cuts(struct work *w, size_t workers, struct fw_err *err)
+{
+    size_t pairs = w->first[w->k];
+    for (size_t q = 0; q < pairs; q++) {
+        struct pair *pair = &w->pair[q];
+        size_t n = 0;
+        double *all = malloc(workers * pair->take * sizeof *all);
+        if (!all)
+            return fw_err_nomem(err);
+        for (size_t t = 0; t < workers; t++) {
+            size_t held = w->held[t * pairs + q];
+            memcpy(all + n, w->heap + t * w->heap_size + pair->start, held * sizeof *all);
+            n += held;
+        }
+        pair->cut = select_rank(all, n, n - pair->take);
+        free(all);
+    }
+    return FW_OK;
+}
+
+static int flag_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
+{
+    const struct work *w = ctx;
+    (void)err;
+    for (size_t i = chunk->from; i < chunk->to; i++) {
+        if (w->labels[i] < 0)
+            continue;
+        size_t c = (size_t)w->labels[i];
+        double sum = fw_cl_row_sum(w->p, i), own = at(w, i, c) / sum;
+        for (size_t q = w->first[c]; q < w->first[c + 1] && !w->issue[i]; q++)
+            w->issue[i] = at(w, i, w->pair[q].j) / sum - own >= w->pair[q].cut;
+    }
+    return FW_OK;
+}
+
+static int prune_by_noise_rate(struct work *w, struct fw_err *err)
+{
+    size_t workers = fw_parallel_workers();
+    int rc = list_pairs(w, err);
+    if (rc != FW_OK)
+        return rc;
+    w->heap = reallocarray(NULL, workers * w->heap_size + 1, sizeof *w->heap);
+    w->held = calloc(workers * w->first[w->k] + 1, sizeof *w->held);
+    if (!w->heap || !w->held)
+        return fw_err_nomem(err);
+    rc = fw_parallel(w->p->n, GRAIN, margin_work, w, err);
+    if (rc == FW_OK)
+        rc = settle_cuts(w, workers, err);
+    return rc == FW_OK ? fw_parallel(w->p->n, GRAIN, flag_work, w, err) : rc;
+}
+
+static int list_members(struct work *w, struct fw_err *err)
+{
+    size_t n = w->p->n, k = w->k;
+    w->start = calloc(k + 2, sizeof *w->start);
+    w->member = malloc((n + 1) * sizeof *w->member);
+    if (!w->start || !w->member)
+        return fw_err_nomem(err);
+    for (size_t c = 0; c < k; c++)
+        w->start[c + 2] = w->counts[c];
+    for (size_t c = 2; c < k + 2; c++)
+        w->start[c] += w->start[c - 1];
+    for (size_t i = 0; i < n; i++)
+        if (w->labels[i] >= 0)
+            w->member[w->start[w->labels[i] + 1]++] = (uint32_t)i;
+    return FW_OK;
+}
+
+static int class_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
+{
+    const struct work *w = ctx;
+    size_t c = chunk->from, n = w->counts[c], stay = (size_t)w->keep[c * w->k + c];
+    const uint32_t *m = w->member + w->start[c];
+    if (n <= w->least || stay >= n)
+        return FW_OK;
+    double *v = malloc(n * sizeof *v);
+    uint32_t *order = malloc(n * sizeof *order);
+    if (v && order) {
+        for (size_t i = 0; i < n; i++)
+            v[i] = at(w, m[i], c) / fw_cl_row_sum(w->p, m[i]);
+        sort_all(v, order, n);
+        for (size_t i = 0; i < n - stay; i++)
+            w->issue[m[order[i]]] = true;
+    }
+    int rc = v && order ? FW_OK : fw_err_nomem(err);
+    free(v);
+    free(order);
+    return rc;
+}
+
+static int prune_by_class(struct work *w, struct fw_err *err)
+{
+    int rc = list_members(w, err);
+    return rc == FW_OK ? fw_parallel(w->k, 1, class_work, w, err) : rc;
 }
 
 /* Counted off the diagonal of the confident joint. */
-static void off_diagonal(struct work *w, bool *issue)
+static int off_diagonal(struct work *w, struct fw_err *err)
 {
-    for (size_t i = 0; i < w->p->n; i++) {
-        int found = w->labels[i] < 0 ? -1 : fw_cl_confident(w->p, i, w->thresholds);
-        issue[i] = found >= 0 && found != w->labels[i];
-    }
+    size_t n = w->p->n;
+    int *found = malloc((n + 1) * sizeof *found);
+    double *thresholds = malloc((w->k + 1) * sizeof *thresholds);
+    int rc = found && thresholds ? fw_cl_thresholds(w->p, w->labels, thresholds, err)
+                                 : fw_err_nomem(err);
+    if (rc == FW_OK)
+        rc = fw_cl_confident(w->p, w->labels, thresholds, found, err);
+    for (size_t i = 0; i < n && rc == FW_OK; i++)
+        w->issue[i] = found[i] >= 0 && found[i] != w->labels[i];
+    free(found);
+    free(thresholds);
+    return rc;
 }
 
 /* As many as confident learning flags, but the ones with the lowest score. */
-static void lowest(struct work *w, enum fw_cl_score score, bool *issue)
+static int lowest(struct work *w, enum fw_cl_score score, struct fw_err *err)
 {
     size_t n = w->p->n, count = 0, labelled = 0;
-    fw_cl_scores(w->p, w->labels, score, w->cut);
-    for (size_t i = 0; i < n; i++) {
-        count += issue[i];
-        issue[i] = false;
-        if (w->labels[i] >= 0) {
-            w->member[labelled] = (uint32_t)i;
-            w->v[labelled++] = w->cut[i];
+    double *v = malloc((n + 1) * sizeof *v);
+    uint32_t *member = malloc((n + 1) * sizeof *member), *order = malloc((n + 1) * sizeof *order);
+    int rc =
+        v && member && order ? fw_cl_scores(w->p, w->labels, score, v, err) : fw_err_nomem(err);
+    if (rc == FW_OK) {
+        for (size_t i = 0; i < n; i++) {
+            count += w->issue[i];
+            w->issue[i] = false;
+            if (w->labels[i] >= 0) {
+                member[labelled] = (uint32_t)i;
+                v[labelled++] = v[i];
+            }
         }
+        sort_all(v, order, labelled);
+        for (size_t i = 0; i < count; i++)
+            w->issue[member[order[i]]] = true;
     }
-    sort_all(w->v, w->order, labelled);
-    for (size_t i = 0; i < count; i++)
-        issue[w->member[w->order[i]]] = true;
+    free(v);
+    free(member);
+    free(order);
+    return rc;
 }
 
-/* Whatever the counts say, a sample whose given label is also the most probable class stays. */
-static void spare_predicted(struct work *w, bool *issue)
+static int spare_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
 {
-    for (size_t i = 0; i < w->p->n; i++)
-        if (issue[i] && fw_cl_predicted(w->p, i) == w->labels[i])
-            issue[i] = false;
+    const struct work *w = ctx;
+    (void)err;
+    for (size_t i = chunk->from; i < chunk->to; i++)
+        if (w->issue[i] && fw_cl_predicted(w->p, i) == w->labels[i])
+            w->issue[i] = false;
+    return FW_OK;
 }
 
-static int flag(struct work *w, enum fw_cl_filter filter, bool *issue, struct fw_err *err)
+static int prune_by_both(struct work *w, struct fw_err *err)
 {
     size_t n = w->p->n;
-    bool *other = NULL;
+    bool *issue = w->issue, *other = calloc(n + 1, sizeof *other);
+    int rc = other ? prune_by_noise_rate(w, err) : fw_err_nomem(err);
+    if (rc == FW_OK) {
+        w->issue = other;
+        rc = prune_by_class(w, err);
+        w->issue = issue;
+    }
+    for (size_t i = 0; i < n && rc == FW_OK; i++)
+        issue[i] = issue[i] && other[i];
+    free(other);
+    return rc;
+}
+
+static int flag(struct work *w, enum fw_cl_filter filter, struct fw_err *err)
+{
+    int rc = FW_OK;
     switch (filter) {
     case FW_CL_PRUNE_BY_NOISE_RATE:
-        prune_by_noise_rate(w, issue);
+        rc = prune_by_noise_rate(w, err);
         break;
     case FW_CL_PRUNE_BY_CLASS:
-        prune_by_class(w, issue);
+        rc = prune_by_class(w, err);
         break;
     case FW_CL_BOTH:
-        if (!(other = calloc(n + 1, sizeof *other)))
-            return fw_err_nomem(err);
-        prune_by_noise_rate(w, issue);
-        prune_by_class(w, other);
-        for (size_t i = 0; i < n; i++)
-            issue[i] = issue[i] && other[i];
-        free(other);
+        rc = prune_by_both(w, err);
         break;
     case FW_CL_PREDICTED_NEQ_GIVEN:
-        for (size_t i = 0; i < n; i++)
-            issue[i] = w->labels[i] >= 0;
+        for (size_t i = 0; i < w->p->n; i++)
+            w->issue[i] = w->labels[i] >= 0;
         break;
     default:
-        off_diagonal(w, issue);
+        rc = off_diagonal(w, err);
         break;
     }
-    spare_predicted(w, issue);
-    if (filter == FW_CL_LOW_NORMALIZED_MARGIN)
-        lowest(w, FW_CL_NORMALIZED_MARGIN, issue);
-    if (filter == FW_CL_LOW_SELF_CONFIDENCE)
-        lowest(w, FW_CL_SELF_CONFIDENCE, issue);
-    return FW_OK;
+    /* Whatever the counts say, a sample whose given label is also the most probable class stays. */
+    if (rc == FW_OK)
+        rc = fw_parallel(w->p->n, GRAIN, spare_work, w, err);
+    if (rc == FW_OK && filter == FW_CL_LOW_NORMALIZED_MARGIN)
+        rc = lowest(w, FW_CL_NORMALIZED_MARGIN, err);
+    if (rc == FW_OK && filter == FW_CL_LOW_SELF_CONFIDENCE)
+        rc = lowest(w, FW_CL_SELF_CONFIDENCE, err);
+    return rc;
 }
 
 int fw_cl_issues(const struct fw_probs *p, const int *labels, enum fw_cl_filter filter,
                  size_t min_per_class, bool *issue, size_t *n_issues, struct fw_err *err)
 {
-    struct work w = {.p = p, .labels = labels, .k = p->k, .least = min_per_class};
-    int rc = prepare(&w, err);
-    if (rc == FW_OK) {
-        keep_least(&w);
-        for (size_t i = 0; i < p->n; i++)
-            issue[i] = false;
-        rc = flag(&w, filter, issue, err);
+    struct work w = {.p = p, .labels = labels, .k = p->k, .least = min_per_class, .issue = issue};
+    int rc = FW_OK;
+    if (p->n >= UINT32_MAX)
+        return fw_err_set(err, FW_EINVAL, "%zu samples are more than are possible", p->n);
+    for (size_t i = 0; i < p->n; i++)
+        issue[i] = false;
+    if (filter <= FW_CL_BOTH) {
+        rc = prepare(&w, err);
+        if (rc == FW_OK)
+            keep_least(&w);
     }
+    if (rc == FW_OK)
+        rc = flag(&w, filter, err);
     if (n_issues && rc == FW_OK) {
         *n_issues = 0;
         for (size_t i = 0; i < p->n; i++)

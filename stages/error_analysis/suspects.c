@@ -96,7 +96,9 @@ static int put_noise(const struct fw_analysis_input *in, const struct judged *j,
             counts[j->labels[i]]++;
             unseen[i] = in_set(in->looked_at, j->samples[i]) ? -1 : j->labels[i];
         }
-        fw_cl_thresholds(p, j->labels, thresholds);
+        rc = fw_cl_thresholds(p, j->labels, thresholds, err);
+    }
+    if (rc == FW_OK) {
         rc = fw_cl_joint(p, unseen, thresholds, true, joint, err);
     }
     for (size_t c = 0; c < k && rc == FW_OK; c++) {
@@ -152,10 +154,10 @@ static int by_confidence(const struct fw_analysis_input *in, struct judged *j, j
     }
     if (rc == FW_OK)
         rc = fw_cl_issues(&p, j->labels, filter, 1, j->issue, NULL, err);
-    if (rc == FW_OK) {
-        fw_cl_scores(&p, j->labels, in->score, j->score);
+    if (rc == FW_OK)
+        rc = fw_cl_scores(&p, j->labels, in->score, j->score, err);
+    if (rc == FW_OK)
         keep_issues(in, j);
-    }
     return rc;
 }
 
