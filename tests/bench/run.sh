@@ -4,6 +4,7 @@
 #   sh tests/bench/run.sh [NAME ...]
 #
 # NAME is a program of this folder without its ending (default: all of them):
+#   label_issues   confident learning beside cleanlab and NumPy: time, memory, the same flags
 #   neu_steel      label cleaning: accuracy regained, asking suspects first against random order
 #   steel_plates   collecting: targeted against random, and against all of the data
 #   gate           the gate's false and missed alarms, by simulation
