@@ -24,6 +24,7 @@ enum {
     FW_EXIT_BUSY = 5     /* another run holds the project */
 };
 
+int cmd_agree(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_log(int argc, char **argv);

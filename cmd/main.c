@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"show", cmd_show, "The record of a run: iterations, fixes, gains, gate decisions"},
     {"log", cmd_log, "What a stage printed"},
     {"report", cmd_report, "Write a run's report as one HTML file"},
+    {"agree", cmd_agree, "How well labellers agree, their consensus, and what to rewrite"},
     {"diff", cmd_diff, "Compare two snapshots in samples"},
     {"snapshot", cmd_snapshot, "Import, list and check out dataset snapshots"},
     {"plugin", cmd_plugin, "List, describe, make and test plugins"},
