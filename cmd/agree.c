@@ -117,14 +117,15 @@ static int read_all(const struct options *o, char **files, int n, struct fw_anno
                                                                : -1};
     int rc = o->classes ? set_classes(a, o->classes, err) : FW_OK;
     for (int i = 0; i < n && rc == FW_OK; i++)
+        if (strcmp(files[i], "-") != 0 && !fw_fs_exists(files[i]))
+            rc = fw_err_set(err, FW_ENOTFOUND, "there is no file %s", files[i]);
+    for (int i = 0; i < n && rc == FW_OK; i++)
         rc = fw_annotations_read(a, strcmp(files[i], "-") ? files[i] : "/dev/stdin", &f, err);
     if (rc == FW_OK && gold_file) {
         struct fw_annotations_format plain = {.header = -1};
         rc = fw_annotations_read_gold(a, o->gold, &plain, err);
     }
-    if (rc == FW_OK)
-        rc = fw_annotations_index(a, err);
-    if (rc != FW_OK && !err->file[0] && n == 1)
+    if (rc == FW_OK && (rc = fw_annotations_index(a, err)) != FW_OK && n == 1)
         fw_err_wrap(err, "%s", files[0]);
     return rc;
 }

@@ -222,8 +222,8 @@ void agree_print(const struct agree *g, size_t top)
         printf(", %zu gold items", a->n_gold);
     putchar('\n');
     if (a->repeats)
-        printf("%zu answers were replaced by the same labeller's later answer to the task\n",
-               a->repeats);
+        printf("%zu answer%s replaced by the same labeller's later one to the same task\n",
+               a->repeats, a->repeats == 1 ? " was" : "s were");
     print_agreement(g);
     if (g->agreement.tasks) {
         print_classes(g, top);

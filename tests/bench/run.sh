@@ -7,6 +7,7 @@
 #   label_issues   confident learning beside cleanlab and NumPy: time, memory, the same flags
 #   neu_steel      label cleaning: accuracy regained, asking suspects first against random order
 #   steel_plates   collecting: targeted against random, and against all of the data
+#   crowd          several labellers: Dawid-Skene's time, the consensus of real crowds
 #   gate           the gate's false and missed alarms, by simulation
 #   sms_spam       a skewed class: no step that raises accuracy and lowers F1 is accepted
 #
