@@ -16,6 +16,7 @@
 #include "stages/error_analysis/analysis.h"
 #include "stages/evaluate/compare.h"
 #include "stages/relabel/candidates.h"
+#include "stages/relabel/choose.h"
 #include "stages/relabel/consensus.h"
 
 enum { MAX_LABELLERS = 9 };
@@ -39,6 +40,10 @@ static const char describe[] =
     "   \"description\": \"how many label each sample\"},\n"
     "  \"adjudicate\": {\"type\": \"boolean\", \"default\": true,\n"
     "   \"description\": \"one more labeller when they do not agree\"},\n"
+    "  \"consensus\": {\"type\": \"string\", \"default\": \"majority\", \"enum\": [\"majority\", "
+    "\"weighted\", \"one-coin\", \"mace\", \"dawid-skene\", \"auto\"],\n"
+    "   \"description\": \"majority decides sample by sample; the others take all answers of the "
+    "iteration together\"},\n"
     "  \"budget\": {\"type\": \"integer\", \"default\": 0, \"minimum\": 0,\n"
     "   \"description\": \"labels to ask for in an iteration; 0 = no limit\"},\n"
     "  \"samples\": {\"type\": \"integer\", \"default\": 0, \"minimum\": 0,\n"
@@ -164,6 +169,13 @@ static void truth_release(struct truth *t)
     free(t->klass);
 }
 
+/* A sample's answers, kept until all are in. */
+struct held {
+    const struct fw_candidate *c;
+    struct fw_answer answers[MAX_LABELLERS];
+    size_t n;
+};
+
 struct desk {
     const struct fw_request *r;
     const struct truth *truth;
@@ -176,6 +188,7 @@ struct desk {
     size_t looked, relabelled, confirmed, undecided, unknown, asked;
     int *first, *second; /* answers of the first two, for their agreement */
     int *counts;         /* looked × K, before adjudication */
+    struct held *held;   /* looked; NULL when the majority decides at once */
 };
 
 static int ask(const struct desk *d, size_t labeller, const char *id, int truth)
@@ -191,6 +204,19 @@ static int ask(const struct desk *d, size_t labeller, const char *id, int truth)
         return truth;
     int other = (int)fw_rng_below(&rng, d->k - 1);
     return other >= truth ? other + 1 : other;
+}
+
+static int propose(struct desk *d, const struct fw_candidate *c, const struct fw_answer *answers,
+                   size_t n, int decided, struct fw_err *err)
+{
+    if (decided < 0) {
+        d->undecided++;
+        return FW_OK;
+    }
+    bool same = decided == c->sample->klass;
+    d->confirmed += same;
+    d->relabelled += !same;
+    return fw_patch_writer_add(d->out, fw_relabel_fix(c, &d->r->task, answers, n, decided), err);
 }
 
 static int label_one(struct desk *d, const struct fw_candidate *c, int truth, struct fw_err *err)
@@ -213,16 +239,55 @@ static int label_one(struct desk *d, const struct fw_candidate *c, int truth, st
     }
     for (size_t i = 0; i < n; i++)
         answers[i] = (struct fw_answer){d->names[i], given[i]};
+    if (d->held) {
+        d->held[d->looked].c = c;
+        d->held[d->looked].n = n;
+        memcpy(d->held[d->looked].answers, answers, n * sizeof *answers);
+    }
     d->looked++;
     d->asked += n;
-    if (decided < 0) {
-        d->undecided++;
+    return d->held ? FW_OK : propose(d, c, answers, n, decided, err);
+}
+
+static int pool_answers(const struct desk *d, struct fw_annotations *a, struct fw_err *err)
+{
+    const struct fw_task_info *task = &d->r->task;
+    int rc = fw_annotations_classes(a, task->classes, task->n_classes, err);
+    for (size_t i = 0; i < d->looked; i++)
+        for (size_t j = 0; rc == FW_OK && j < d->held[i].n; j++) {
+            const struct fw_answer *answer = &d->held[i].answers[j];
+            if (answer->klass >= 0)
+                rc = fw_annotations_add(a, d->held[i].c->sample->id, answer->by,
+                                        task->classes[answer->klass], 1, err);
+        }
+    return rc == FW_OK ? fw_annotations_index(a, err) : rc;
+}
+
+/* All answers together; a class whose posterior is above one half is decided. */
+static int settle(struct desk *d, const char *how, struct fw_err *err)
+{
+    const char *why;
+    enum fw_method method;
+    struct fw_aggregate g = {0};
+    struct fw_annotations *a = d->looked ? fw_annotations_new() : NULL;
+    if (!d->looked)
         return FW_OK;
+    int rc = a ? pool_answers(d, a, err) : fw_err_nomem(err);
+    if (rc == FW_OK && fw_method_parse(how, &method) != FW_OK)
+        method = fw_default_method(a, false, &why);
+    if (rc == FW_OK)
+        rc = fw_aggregate(a, method, NULL, &g, err);
+    if (rc == FW_OK)
+        fw_event_message("info", "consensus by %s", fw_method_name(method));
+    for (size_t i = 0; rc == FW_OK && i < d->looked; i++) {
+        const struct held *h = &d->held[i];
+        long at = fw_annotations_find_task(a, h->c->sample->id);
+        bool sure = at >= 0 && g.confidence[at] > 0.5f;
+        rc = propose(d, h->c, h->answers, h->n, sure ? g.klass[at] : -1, err);
     }
-    bool same = decided == c->sample->klass;
-    d->confirmed += same;
-    d->relabelled += !same;
-    return fw_patch_writer_add(d->out, fw_relabel_fix(c, &d->r->task, answers, n, decided), err);
+    fw_aggregate_release(&g);
+    fw_annotations_free(a);
+    return rc;
 }
 
 static int label_all(struct desk *d, const struct fw_candidate *c, size_t n, struct fw_err *err)
@@ -298,16 +363,21 @@ static void report(const struct desk *d)
 
 static int work(struct desk *d, const struct fw_candidate *c, size_t n, struct fw_err *err)
 {
+    const char *how = fw_request_str(d->r, "consensus");
+    bool pooled = how && strcmp(how, "majority") != 0;
     for (size_t i = 0; i <= d->labellers; i++)
         snprintf(d->names[i], sizeof d->names[i], "oracle-%zu", i + 1);
     d->first = calloc(n + 1, sizeof *d->first);
     d->second = calloc(n + 1, sizeof *d->second);
     d->counts = calloc((n + 1) * d->k, sizeof *d->counts);
-    int rc = d->first && d->second && d->counts ? FW_OK : fw_err_nomem(err);
+    d->held = pooled ? calloc(n + 1, sizeof *d->held) : NULL;
+    int rc = d->first && d->second && d->counts && (d->held || !pooled) ? FW_OK : fw_err_nomem(err);
     if (rc == FW_OK)
         rc = fw_patch_writer_open(fw_request_out(d->r, "patch"), &d->out, err);
     if (rc == FW_OK) {
         rc = label_all(d, c, n, err);
+        if (rc == FW_OK && pooled)
+            rc = settle(d, how, err);
         int closed = fw_patch_writer_close(d->out, rc == FW_OK ? err : NULL);
         rc = rc == FW_OK ? closed : rc;
     }
@@ -316,6 +386,7 @@ static int work(struct desk *d, const struct fw_candidate *c, size_t n, struct f
     free(d->first);
     free(d->second);
     free(d->counts);
+    free(d->held);
     return rc;
 }
 

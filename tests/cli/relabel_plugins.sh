@@ -107,6 +107,16 @@ has "$dir/patch.3/patch.jsonl" '"op":"confirm"'
 has "$dir/patch.3/patch.jsonl" '"labels":3'
 lacks "$dir/patch.3/patch.jsonl" '"id":"d'
 
+echo "oracle: all answers of the iteration together"
+for how in dawid-skene auto; do
+    params='{"truth": "truth.jsonl", "error_rate": 0.2, "labellers": 5, "adjudicate": false, "consensus": "'$how'", "budget": 0, "samples": 30, "order": "random", "seed": 5}'
+    request relabel relabel patch "$params" /dev/null .5
+    run oracle
+    [ $code -eq 0 ] || { cat "$dir/log"; fail "oracle exits $code"; }
+    has "$dir/events" 'consensus by dawid-skene'
+    [ "$(wc -l <"$dir/patch.5/patch.jsonl")" -eq 30 ] || fail "thirty are decided by $how"
+done
+
 echo "oracle: truth that is wrong or absent is refused with its place"
 printf 'id,label\nt1,a\nt2,zebra\n' >"$dir/truth.csv"
 request relabel relabel patch '{"truth": "truth.csv", "labellers": 1}' /dev/null .5
