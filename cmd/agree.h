@@ -24,7 +24,8 @@ struct agree {
     struct fw_aggregate result;
     struct fw_guideline *guidelines;
     size_t n_guidelines;
-    struct fw_labeller_pair *pairs; /* of labellers with at least min_common tasks in common */
+    struct fw_labeller_pair
+        *pairs; /* of labellers with at least min_common tasks in common, lowest kappa first */
     size_t n_pairs, min_common;
     double mean_kappa; /* of these pairs, weighed by tasks; NaN without */
     struct agree_labeller *labellers;

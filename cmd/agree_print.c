@@ -165,25 +165,47 @@ static void print_labellers(const struct agree *g, size_t top)
     printf("\n  (agreement with the consensus on tasks that others answered too; always answering "
            "the\n  commonest class would reach %.3f)\n",
            g->guess);
-    cmd_table_row(&t, 5, "labeller", "answers", "agrees", g->a->gold ? "right on gold" : "", "");
+    cmd_table_row(&t, g->a->gold ? 5 : 4, "labeller", "answers", "agrees",
+                  g->a->gold ? "right on gold" : "", "");
     for (size_t i = 0; i < g->a->labellers && i < top; i++) {
         const struct agree_labeller *l = &g->labellers[i];
         size_t w = l->labeller;
         struct fw_interval q = {r->quality[w], r->low[w], r->high[w]};
         if (l->n_gold)
             snprintf(b[2], sizeof b[2], "%.3f of %zu", l->gold, l->n_gold);
-        cmd_table_row(&t, 5, g->a->labeller_names[w],
+        const char *flag = l->guesses ? "may be guessing" : l->below ? "below the mean" : "";
+        cmd_table_row(&t, g->a->gold ? 5 : 4, g->a->labeller_names[w],
                       count(g->a->labeller_at[w + 1] - g->a->labeller_at[w], b[0], sizeof b[0]),
                       with_interval(q, b[1], sizeof b[1]),
-                      !g->a->gold ? ""
+                      !g->a->gold ? flag
                       : l->n_gold ? b[2]
                                   : "-",
-                      l->guesses ? "may be guessing"
-                      : l->below ? "below the mean"
-                                 : "");
+                      flag);
     }
     cmd_table_print(&t, "  ");
     more(g->a->labellers, top);
+}
+
+static void print_labeller_pairs(const struct agree *g, size_t top)
+{
+    struct cmd_table t = {0};
+    char b[3][64];
+    if (g->n_pairs < 2)
+        return;
+    printf("\nlabellers who agree least, of pairs with at least %zu tasks in common\n",
+           g->min_common);
+    cmd_table_row(&t, 4, "labellers", "tasks", "agree", "Cohen's kappa");
+    for (size_t i = 0; i < g->n_pairs && i < top; i++) {
+        const struct fw_labeller_pair *p = &g->pairs[i];
+        char names[256];
+        snprintf(names, sizeof names, "%.100s / %.100s", g->a->labeller_names[p->a],
+                 g->a->labeller_names[p->b]);
+        snprintf(b[0], sizeof b[0], "%.3f", p->agree);
+        snprintf(b[1], sizeof b[1], isnan(p->kappa) ? "-" : "%.3f", p->kappa);
+        cmd_table_row(&t, 4, names, count(p->tasks, b[2], sizeof b[2]), b[0], b[1]);
+    }
+    cmd_table_print(&t, "  ");
+    more(g->n_pairs, top);
 }
 
 static void print_guidelines(const struct agree *g, size_t top)
@@ -232,6 +254,7 @@ void agree_print(const struct agree *g, size_t top)
     print_choice(g);
     if (g->agreement.tasks)
         print_labellers(g, top);
+    print_labeller_pairs(g, top);
     print_guidelines(g, top);
 }
 
@@ -344,7 +367,7 @@ json_t *agree_json(const struct agree *g)
     json_t *pairs = json_array(), *kappas = json_array();
     for (size_t i = 0; i < s->n_pairs; i++)
         json_array_append_new(pairs, pair_json(g, &s->pairs[i]));
-    for (size_t i = 0; i < g->n_pairs; i++)
+    for (size_t i = 0; i < g->n_pairs && i < 100; i++)
         json_array_append_new(
             kappas,
             json_pack("{s:[s, s], s:I, s:o, s:o}", "labellers", a->labeller_names[g->pairs[i].a],

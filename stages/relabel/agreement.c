@@ -206,6 +206,11 @@ static void add_up(const struct kinds *s, const uint64_t *times, struct sums *ou
     out->all = row_sums(out->o, k, out->n);
 }
 
+static size_t resampled_pairs(const struct fw_agreement *g)
+{
+    return g->n_pairs < FW_AGREEMENT_PAIRS ? g->n_pairs : FW_AGREEMENT_PAIRS;
+}
+
 /* The statistics in one row: percent, Fleiss, alpha, K classes, then the pairs. */
 static void statistics(const struct sums *s, size_t k, const struct fw_agreement *g,
                        const double *values, double *out)
@@ -219,7 +224,7 @@ static void statistics(const struct sums *s, size_t k, const struct fw_agreement
                                     : fw_krippendorff_alpha(s->o, k, g->scale, values);
     for (size_t c = 0; c < k; c++)
         out[3 + c] = class_alpha(s->n[c], s->o[c * k + c], s->all);
-    for (size_t i = 0; i < g->n_pairs; i++) {
+    for (size_t i = 0; i < resampled_pairs(g); i++) {
         size_t a = g->pairs[i].a, b = g->pairs[i].b;
         out[3 + k + i] = pair_alpha(s->o[a * k + a], s->o[b * k + b], s->o[a * k + b]);
     }
@@ -276,6 +281,7 @@ static int describe(const struct kinds *kinds, const struct sums *s, struct fw_a
                 .share = o_ab / apart,
                 .excess = o_ab - (1 - g->target) * chance,
                 .tasks = both[a * k + b],
+                .alpha = {pair_alpha(s->o[a * k + a], s->o[b * k + b], o_ab), NAN, NAN},
             };
         }
     qsort(g->pairs, g->n_pairs, sizeof *g->pairs, by_excess);
@@ -349,7 +355,7 @@ static struct fw_interval interval(double value, double *v, size_t n, double lev
 static int intervals(const struct kinds *kinds, const struct sums *s, const double *values,
                      uint64_t seed, struct fw_agreement *g, struct fw_err *err)
 {
-    size_t k = kinds->k, stats = 3 + k + g->n_pairs, cells;
+    size_t k = kinds->k, stats = 3 + k + resampled_pairs(g), cells;
     size_t b = g->resamples;
     double *value = malloc(stats * sizeof *value), *v = NULL;
     int rc = value ? FW_OK : fw_err_nomem(err);

@@ -19,6 +19,8 @@
 #include "pipeline/base/err.h"
 #include "stages/relabel/annotations.h"
 
+enum { FW_AGREEMENT_PAIRS = 1000 }; /* so many pairs of classes, the first, have intervals */
+
 enum fw_scale { FW_NOMINAL, FW_ORDINAL, FW_INTERVAL };
 
 struct fw_interval {

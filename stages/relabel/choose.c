@@ -149,6 +149,13 @@ static void no_measurements(struct fw_choice *c)
     c->accuracy = c->se = c->cv_accuracy = c->cv_se = NAN;
 }
 
+/* Matrices of so many cells would be empty, and would not fit into memory. */
+static bool hopeless(const struct fw_annotations *a)
+{
+    double k = (double)a->classes;
+    return 20 * (double)a->n < (double)a->labellers * k * (k - 1);
+}
+
 static int by_gold(const struct fw_annotations *a, const struct fw_aggregate_options *o,
                    uint64_t seed, struct fw_choice *c, struct fw_aggregate *out, struct fw_err *err)
 {
@@ -158,7 +165,7 @@ static int by_gold(const struct fw_annotations *a, const struct fw_aggregate_opt
     int rc = right ? FW_OK : fw_err_nomem(err);
     for (int m = 0; rc == FW_OK && m < FW_METHODS; m++) {
         size_t at = (size_t)m * c->n_gold;
-        if (m == FW_CROWDLAB && !(o && o->probs))
+        if ((m == FW_CROWDLAB && !(o && o->probs)) || (m == FW_DAWID_SKENE && hopeless(a)))
             continue;
         rc = fw_aggregate(a, (enum fw_method)m, o, &one, err);
         if (rc != FW_OK)

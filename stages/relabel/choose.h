@@ -19,7 +19,7 @@ struct fw_choice {
     bool by_gold; /* else the default */
     size_t n_gold;
     struct {
-        bool tried;               /* CROWDLAB needs probs */
+        bool tried; /* CROWDLAB needs probs, Dawid–Skene an answer for each 20 parameters */
         double accuracy, se;      /* on gold; NaN without */
         double behind, behind_se; /* the best's accuracy less this one's, and its standard error */
     } methods[FW_METHODS];
