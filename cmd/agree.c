@@ -320,6 +320,29 @@ static int judge(const struct agree *g, double min_alpha, double min_accuracy)
     return code;
 }
 
+/* JSON holds UTF-8 alone. */
+static int check_names(const struct fw_annotations *a, struct fw_err *err)
+{
+    const struct {
+        const char *const *names;
+        size_t n;
+        const char *what;
+    } all[] = {{a->task_names, a->tasks, "task"},
+               {a->labeller_names, a->labellers, "labeller"},
+               {a->class_names, a->classes, "class"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (size_t j = 0; j < all[i].n; j++) {
+            json_t *text = json_string(all[i].names[j]);
+            json_decref(text);
+            if (!text) {
+                fw_err_set(err, FW_EINVAL, "the name of %s %zu is not UTF-8", all[i].what, j + 1);
+                return fw_err_hint(err, "convert the file, for example with iconv, or do without "
+                                        "--json");
+            }
+        }
+    return FW_OK;
+}
+
 static void release(struct agree *g)
 {
     fw_agreement_release(&g->agreement);
@@ -395,6 +418,8 @@ int cmd_agree(int argc, char **argv)
         rc = fw_err_set(&err, FW_EINVAL, "--min-accuracy needs gold items");
         fw_err_hint(&err, "give a file or a column with --gold");
     }
+    if (rc == FW_OK && o.json)
+        rc = check_names(g.a, &err);
     if (rc == FW_OK)
         rc = compute(&o, scale, method, isnan(target) ? 0.8 : target, &g, &err);
     if (rc == FW_OK && o.out)

@@ -311,6 +311,24 @@ static json_t *guidelines_json(const struct agree *g)
     return list;
 }
 
+enum { MATRIX = 20 }; /* classes up to which the labellers' confusion matrices are given */
+
+/* Rows: the class by the consensus; columns: the answers, as expected counts. */
+static json_t *confusion_json(const struct agree *g, size_t w)
+{
+    size_t k = g->result.k;
+    double m[MATRIX * MATRIX];
+    json_t *rows = json_array();
+    fw_labeller_confusion(g->a, g->result.posterior, w, m);
+    for (size_t c = 0; c < k; c++) {
+        json_t *row = json_array();
+        for (size_t l = 0; l < k; l++)
+            json_array_append_new(row, real(m[c * k + l]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
 static json_t *labellers_json(const struct agree *g)
 {
     const struct fw_aggregate *r = &g->result;
@@ -319,13 +337,14 @@ static json_t *labellers_json(const struct agree *g)
         const struct agree_labeller *l = &g->labellers[i];
         size_t w = l->labeller;
         struct fw_interval q = {r->quality[w], r->low[w], r->high[w]};
-        json_array_append_new(
-            list, json_pack("{s:s, s:I, s:I, s:o, s:b, s:b, s:o, s:I}", "labeller",
-                            g->a->labeller_names[w], "answers",
-                            (json_int_t)(g->a->labeller_at[w + 1] - g->a->labeller_at[w]), "shared",
-                            (json_int_t)r->shared[w], "quality", interval(q), "below_mean",
-                            l->below, "may_guess", l->guesses, "gold_accuracy", real(l->gold),
-                            "gold", (json_int_t)l->n_gold));
+        json_t *one = json_pack(
+            "{s:s, s:I, s:I, s:o, s:b, s:b, s:o, s:I}", "labeller", g->a->labeller_names[w],
+            "answers", (json_int_t)(g->a->labeller_at[w + 1] - g->a->labeller_at[w]), "shared",
+            (json_int_t)r->shared[w], "quality", interval(q), "below_mean", l->below, "may_guess",
+            l->guesses, "gold_accuracy", real(l->gold), "gold", (json_int_t)l->n_gold);
+        if (r->k <= MATRIX)
+            json_object_set_new(one, "confusion", confusion_json(g, w));
+        json_array_append_new(list, one);
     }
     return list;
 }
@@ -373,15 +392,18 @@ json_t *agree_json(const struct agree *g)
             json_pack("{s:[s, s], s:I, s:o, s:o}", "labellers", a->labeller_names[g->pairs[i].a],
                       a->labeller_names[g->pairs[i].b], "tasks", (json_int_t)g->pairs[i].tasks,
                       "agree", real(g->pairs[i].agree), "kappa", real(g->pairs[i].kappa)));
+    json_t *names = json_array();
+    for (size_t c = 0; c < a->classes; c++)
+        json_array_append_new(names, json_string(a->class_names[c]));
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I,"
-                     " s:{s:s, s:I, s:I, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     " s:{s:s, s:I, s:I, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "answers", (json_int_t)a->n, "tasks", (json_int_t)a->tasks, "labellers",
                      (json_int_t)a->labellers, "classes", (json_int_t)a->classes, "repeats",
                      (json_int_t)a->repeats, "gold", (json_int_t)a->n_gold, "agreement", "scale",
                      scales[s->scale], "tasks", (json_int_t)s->tasks, "resamples",
                      (json_int_t)s->resamples, "percent", interval(s->percent), "fleiss_kappa",
                      interval(s->fleiss), "alpha", interval(s->alpha), "mean_cohen_kappa",
-                     real(g->mean_kappa), "by_class", classes_json(g), "class_pairs", pairs,
-                     "labeller_pairs", kappas, "consensus", choice_json(g), "by_labeller",
-                     labellers_json(g), "guidelines", guidelines_json(g));
+                     real(g->mean_kappa), "class_names", names, "by_class", classes_json(g),
+                     "class_pairs", pairs, "labeller_pairs", kappas, "consensus", choice_json(g),
+                     "by_labeller", labellers_json(g), "guidelines", guidelines_json(g));
 }

@@ -108,4 +108,8 @@ expect_exit 2 "$flywheel" agree answers.csv --min-alpha high
 : >empty.csv
 expect_exit 2 "$flywheel" agree empty.csv
 says "there are no answers"
+printf 'task,labeller,label\nx,a\374,1\nx,b,2\n' >latin.csv
+expect_exit 0 "$flywheel" agree latin.csv
+expect_exit 2 "$flywheel" agree latin.csv --json
+says "the name of labeller 1 is not UTF-8"
 done_testing

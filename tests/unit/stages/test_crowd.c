@@ -368,6 +368,36 @@ static void test_damping(void **state)
     fw_annotations_free(a);
 }
 
+/* Class 2 is nothing but slips of the pen: EM explains it away, each restart too, and the first result
+ * stands, as without restarts. */
+static void test_restarts(void **state)
+{
+    (void)state;
+    struct fw_annotations *a = fw_annotations_new();
+    struct fw_aggregate_options o;
+    struct fw_aggregate plain, again;
+    struct fw_rng rng;
+    fw_rng_seed(&rng, 2);
+    for (size_t t = 0; t < 400; t++) {
+        int truth = (int)fw_rng_below(&rng, 2);
+        for (size_t w = 0; w < 6; w++)
+            add(a, t, w, fw_rng_double(&rng) < 0.06 ? 2 : truth);
+    }
+    assert_int_equal(fw_annotations_index(a, NULL), FW_OK);
+    fw_aggregate_defaults(&o);
+    assert_int_equal(fw_aggregate(a, FW_DAWID_SKENE, &o, &again, NULL), FW_OK);
+    o.restarts = 0;
+    assert_int_equal(fw_aggregate(a, FW_DAWID_SKENE, &o, &plain, NULL), FW_OK);
+    assert_true(plain.prior[2] < 0.001);
+    assert_int_equal(plain.restarts, 0);
+    assert_int_equal(again.restarts, 3);
+    assert_memory_equal(plain.posterior, again.posterior, plain.n * plain.k * sizeof(float));
+    assert_true(plain.log_likelihood == again.log_likelihood);
+    fw_aggregate_release(&plain);
+    fw_aggregate_release(&again);
+    fw_annotations_free(a);
+}
+
 static void test_guidelines(void **state)
 {
     (void)state;
@@ -454,7 +484,7 @@ int main(void)
         cmocka_unit_test(test_simplest),  cmocka_unit_test(test_ties),
         cmocka_unit_test(test_little),    cmocka_unit_test(test_bad_probs),
         cmocka_unit_test(test_damping),   cmocka_unit_test(test_guidelines),
-        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_pairs),     cmocka_unit_test(test_restarts),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }
