@@ -240,6 +240,23 @@ static void test_choice(void **state)
     fw_annotations_free(a);
 }
 
+/* Nobody spams: a method that is best by a few items of luck is not worth its parameters. */
+static void test_one_standard_error(void **state)
+{
+    (void)state;
+    struct fw_annotations *a = crowd(400, 20, 3, 5, 0, true);
+    struct fw_choice c;
+    struct fw_aggregate r;
+    assert_int_equal(fw_choose(a, NULL, 1, &c, &r, NULL), FW_OK);
+    assert_true(c.chosen < c.best);
+    assert_true(c.methods[c.chosen].behind > 0);
+    assert_true(c.methods[c.chosen].behind <= c.methods[c.chosen].behind_se);
+    for (int m = 0; m < (int)c.chosen; m++)
+        assert_true(c.methods[m].behind > c.methods[m].behind_se);
+    fw_aggregate_release(&r);
+    fw_annotations_free(a);
+}
+
 /* All agree: the simplest wins the tie. */
 static void test_simplest(void **state)
 {
@@ -409,7 +426,7 @@ static void test_guidelines(void **state)
     /* 0 and 1 are a coin toss, 2 is clear. */
     for (size_t t = 0; t < 60; t++)
         for (size_t w = 0; w < 4; w++)
-            add(a, t, w, t % 3 == 2 ? 2 : t == 6 ? (w < 2) : (int)((t + w * w) % 4 == 0));
+            add(a, t, w, t % 3 == 2 ? 2 : t == 6 ? (w < 2) : (int)((t + w) % 4 == 0));
     assert_int_equal(fw_annotations_index(a, NULL), FW_OK);
     assert_int_equal(fw_agreement(a, &how, &g, NULL), FW_OK);
     assert_int_equal(g.n_pairs, 1);
@@ -420,7 +437,9 @@ static void test_guidelines(void **state)
     assert_int_equal(fw_guidelines(a, &g, 2, 10, &l, &n, NULL), FW_OK);
     assert_int_equal(n, 1);
     assert_true(l[0].sure && l[0].n_examples == FW_GUIDELINE_EXAMPLES);
-    assert_true(l[0].example[0].a == 2 && l[0].example[0].b == 2);
+    assert_true(l[0].example[0].a == 2 && l[0].example[0].b == 2); /* the others are 3 to 1 */
+    assert_string_equal(a->task_names[l[0].example[0].task], "t6");
+    assert_true(l[0].example[1].a + l[0].example[1].b == 4 && l[0].example[1].task == 0);
     free(l);
     assert_int_equal(fw_guidelines(a, &g, 1000, 10, &l, &n, NULL), FW_OK);
     assert_int_equal(n, 0);
@@ -484,7 +503,8 @@ int main(void)
         cmocka_unit_test(test_simplest),  cmocka_unit_test(test_ties),
         cmocka_unit_test(test_little),    cmocka_unit_test(test_bad_probs),
         cmocka_unit_test(test_damping),   cmocka_unit_test(test_guidelines),
-        cmocka_unit_test(test_pairs),     cmocka_unit_test(test_restarts),
+        cmocka_unit_test(test_pairs),     cmocka_unit_test(test_one_standard_error),
+        cmocka_unit_test(test_restarts),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }
