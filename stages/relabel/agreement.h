@@ -2,13 +2,13 @@
  * How well labellers agree beyond chance. Pure; the same result for any number of threads.
  *
  * Two kinds of counts carry everything:
- *   - the coincidence matrix o (K × K, Krippendorff 2011, step 2): o_ck is the number of pairs of answers
- *     (c, k) to one task, both orders, each task's pairs divided by its number of answers less one. Its row
- *     sums n_c count the answers of tasks with at least two, n is their total.
+ *   - the coincidence matrix o (K × K, Krippendorff 2011, step 2): o_ck is the number of pairs of
+ *     answers (c, k) to one task, both orders, each task's pairs divided by its number of answers
+ *     less one. Its row sums n_c count the answers of tasks with at least two, n is their total.
  *   - for Fleiss' kappa the mean over tasks of the share of agreeing pairs.
- * Tasks with one answer tell nothing about agreement and are left out; missing answers are no problem.
- * Weights of answers play no role. A value is NaN where it is undefined: nothing to compare, or one
- * class only (all agree, and chance would too).
+ * Tasks with one answer tell nothing about agreement and are left out; missing answers are no
+ * problem. Weights of answers play no role. A value is NaN where it is undefined: nothing to
+ * compare, or one class only (all agree, and chance would too).
  */
 #ifndef FW_STAGES_AGREEMENT_H
 #define FW_STAGES_AGREEMENT_H
@@ -69,8 +69,8 @@ struct fw_agreement_options {
 
 /* Everything above. Intervals: percentile bootstrap over tasks (Efron and Tibshirani 1993, ch. 13).
  * Tasks with the same answers are drawn together, so a resample costs one binomial number for each
- * *kind* of task; with very many kinds there are fewer resamples (at least 200). FW_EINVAL: interval
- * scale without numbers; FW_ENOMEM. */
+ * *kind* of task; with very many kinds there are fewer resamples (at least 200). FW_EINVAL:
+ * interval scale without numbers; FW_ENOMEM. */
 int fw_agreement(const struct fw_annotations *a, const struct fw_agreement_options *options,
                  struct fw_agreement *out, struct fw_err *err);
 void fw_agreement_release(struct fw_agreement *g);
@@ -95,8 +95,9 @@ struct fw_labeller_pair {
     double kappa; /* Cohen's, weighted as asked */
 };
 
-/* All pairs of labellers with at least min_tasks tasks in common, in order of (a, b). *out: malloc'd.
- * Time: the sum over tasks of (answers)²; memory: a row of K counts for each labeller and thread. */
+/* All pairs of labellers with at least min_tasks tasks in common, in order of (a, b). *out:
+ * malloc'd. Time: the sum over tasks of (answers)²; memory: a row of K counts for each labeller and
+ * thread. */
 int fw_labeller_pairs(const struct fw_annotations *a, size_t min_tasks, enum fw_kappa_weight w,
                       struct fw_labeller_pair **out, size_t *n, struct fw_err *err);
 

@@ -1,7 +1,7 @@
 /*
- * Several labellers' answers as a long table: (task, labeller, class), perhaps with a weight for the
- * answer and the task's gold class. Answers are kept once by task and once by labeller in compact
- * arrays (16 bytes an answer, 20 with weights), so tens of millions fit.
+ * Several labellers' answers as a long table: (task, labeller, class), perhaps with a weight for
+ * the answer and the task's gold class. Answers are kept once by task and once by labeller in
+ * compact arrays (16 bytes an answer, 20 with weights), so tens of millions fit.
  *
  *     struct fw_annotations *a = fw_annotations_new();
  *     fw_annotations_read(a, "labels.csv", &format, &err);   // any number of files, or _add()
@@ -50,31 +50,31 @@ struct fw_annotations {
 struct fw_annotations_format {
     const char *task, *labeller, *klass, *gold, *weight;
     char sep;   /* 0: tab, semicolon or comma, whichever the first line has (tab first) */
-    int header; /* 1 has one, 0 has none, -1 has one when the first line holds the names asked for */
+    int header; /* 1 has one, 0 none, -1 has one when the first line holds the names asked for */
 };
 
 struct fw_annotations *fw_annotations_new(void); /* NULL when memory is out */
 void fw_annotations_free(struct fw_annotations *a);
 
-/* Fixes the classes and their order; an answer outside them is an error from then on. Without it the
- * classes are those that occur, in the order of their numbers when all are numbers, else of their
- * bytes. FW_EINVAL: a name twice, or answers are there already. */
+/* Fixes the classes and their order; an answer outside them is an error from then on. Without it
+ * the classes are those that occur, in the order of their numbers when all are numbers, else of
+ * their bytes. FW_EINVAL: a name twice, or answers are there already. */
 int fw_annotations_classes(struct fw_annotations *a, const char *const *names, size_t n,
                            struct fw_err *err);
 
-/* One answer. FW_EINVAL: an empty name, a class outside the fixed ones, a weight that is negative or
- * not finite. The labeller's last answer to a task counts. */
+/* One answer. FW_EINVAL: an empty name, a class outside the fixed ones, a weight that is negative
+ * or not finite. The labeller's last answer to a task counts. */
 int fw_annotations_add(struct fw_annotations *a, const char *task, const char *labeller,
                        const char *klass, double weight, struct fw_err *err);
-/* The gold class of a task; tasks that nobody answered are left out. FW_EINVAL: the task has another
- * one already. */
+/* The gold class of a task; tasks that nobody answered are left out. FW_EINVAL: the task has
+ * another one already. */
 int fw_annotations_gold(struct fw_annotations *a, const char *task, const char *klass,
                         struct fw_err *err);
 
 /* Reads a file: CSV or TSV, or JSON lines (the first byte is '{'), each line one answer
  * {"task", "labeller", "label"} or a dataset's row {"id", "labels": [{"by", "label"}, ...]}. A row
- * with no class (an empty cell, null) is no answer, but its gold counts. FW_EINVAL with file and
- * line. */
+ * with no class (an empty cell, null) is no answer, but its gold counts; nor is a dataset's row
+ * without "labels". FW_EINVAL with file and line. */
 int fw_annotations_read(struct fw_annotations *a, const char *path,
                         const struct fw_annotations_format *format, struct fw_err *err);
 int fw_annotations_read_mem(struct fw_annotations *a, const char *name, const char *data,

@@ -244,13 +244,16 @@ static int on_row(void *ctx, const struct fw_row *row, int line, struct fw_err *
         return fw_err_nomem(err);
     for (int c = 0; c < COLUMNS; c++)
         v[c] = start[c] == SIZE_MAX ? NULL : r->text.p + start[c];
-    bool has_keys = list || r->gold_only || field_of(r, row, KLASS);
+    bool has_keys = list || r->gold_only || field_of(r, row, KLASS) || fw_row_get(row, "split");
     if (!v[TASK] || !has_keys) {
         fw_err_set(err, FW_EINVAL, "the row has no %s", v[TASK] ? "label" : "task");
         fw_err_hint(err, "a row is {\"task\", \"labeller\", \"label\"} or a sample {\"id\", "
                          "\"labels\": [{\"by\", \"label\"}]}");
         return refuse(r, line, err);
     }
+    /* A dataset's sample that nobody was asked about. */
+    if (!r->gold_only && !list && !v[LABELLER] && !r->asked[LABELLER] && fw_row_get(row, "id"))
+        v[KLASS] = NULL;
     int rc = take(r, v, line, err);
     return rc == FW_OK && list ? take_labels(r, labels, v[TASK], line, err) : rc;
 }

@@ -1,10 +1,10 @@
 /*
  * Which aggregator? None always wins. With gold items the question is answered by measurement: the
- * aggregators never see gold, so every gold item is held out from all of them, and their accuracy on
- * gold compares them fairly. The simplest that is not more than one standard error behind the best is
- * taken (Breiman et al. 1984, section 3.4.3; the standard error of the *paired* difference on gold). That
- * choice itself does look at gold: what it is worth is measured by 10-fold cross-validation of the
- * choice, on gold items that the choice did not see.
+ * aggregators never see gold, so every gold item is held out from all of them, and their accuracy
+ * on gold compares them fairly. The simplest that is not more than one standard error behind the
+ * best is taken (Breiman et al. 1984, section 3.4.3; the standard error of the *paired* difference
+ * on gold). That choice itself does look at gold: what it is worth is measured by 10-fold
+ * cross-validation of the choice, on gold items that the choice did not see.
  *
  * Without gold (fewer than FW_CHOOSE_MIN_GOLD items) a default is assumed, see fw_default_method().
  */
@@ -31,10 +31,10 @@ struct fw_choice {
 
 /* The method assumed without gold, and why (a static sentence):
  *   CROWDLAB when there are a model's probabilities; else
- *   majority with fewer than three labellers, or when fewer than half of the tasks have two answers (who
- *     errs cannot be told apart); else
- *   Dawid–Skene when there are at least 5 answers for each of its parameters, K (K − 1) a labeller; else
- *   MACE when there are 5 for each of its K a labeller; else one-coin. */
+ *   majority with fewer than three labellers, or when fewer than half of the tasks have two answers
+ *     (who errs cannot be told apart); else
+ *   Dawid–Skene when there are at least 5 answers for each of its parameters, K (K − 1) a labeller;
+ *   else MACE when there are 5 for each of its K a labeller; else one-coin. */
 enum fw_method fw_default_method(const struct fw_annotations *a, bool probs, const char **why);
 
 /* Runs the aggregators, chooses, and gives the chosen one's result. seed: of the folds. */

@@ -1,21 +1,21 @@
 /*
- * CROWDLAB: Goh, Tkachenko and Mueller 2022, "CROWDLAB: supervised learning to infer consensus labels
- * and quality scores for data with multiple annotators", arXiv:2210.06812, section 3. The model's
- * out-of-fold probabilities p_M are one labeller more; the posterior of a task is a weighted mean of
- * distributions:
+ * CROWDLAB: Goh, Tkachenko and Mueller 2022, "CROWDLAB: supervised learning to infer consensus
+ * labels and quality scores for data with multiple annotators", arXiv:2210.06812, section 3. The
+ * model's out-of-fold probabilities p_M are one labeller more; the posterior of a task is a
+ * weighted mean of distributions:
  *
  *   p(c) ∝ w_M p_M(c) + Σ_j w_j (P if j says c, else (1 − P)/(K − 1))
  *
  *   P    how often answers agree with the majority, a mean over tasks
  *   A_1  how often the most common class is the majority's: what guessing it would reach
  *   s_j  how often j agrees with the others who answered the same tasks
- *   w_j  = 1 − (1 − s_j)/(1 − A_1);   w_M = (1 − (1 − A_M)/(1 − A_1)) √(mean answers a task), A_M the model's
- *        accuracy against the majority; weights are at least 1e-6
+ *   w_j  = 1 − (1 − s_j)/(1 − A_1);   w_M = (1 − (1 − A_M)/(1 − A_1)) √(mean answers a task), A_M
+ *        the model's accuracy against the majority; weights are at least 1e-6
  *
- * over tasks with at least two answers; ties of the majority go to the class the model finds likelier.
- * When no task has two answers, P and the weights are unknown and the model and the labellers count alike,
- * each labeller's answer with P = 0.9. A labeller whom nobody can be compared with has the mean s of the
- * others.
+ * over tasks with at least two answers; ties of the majority go to the class the model finds
+ * likelier. When no task has two answers, P and the weights are unknown and the model and the
+ * labellers count alike, each labeller's answer with P = 0.9. A labeller whom nobody can be
+ * compared with has the mean s of the others.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -1,19 +1,21 @@
 /*
  * Dawid and Skene 1979, "Maximum likelihood estimation of observer error-rates using the EM
- * algorithm", Applied Statistics 28(1). Each labeller w has a confusion matrix, P(answer l | class c);
- * the classes have a prior. Starting from the shares of the votes (their section 4):
+ * algorithm", Applied Statistics 28(1). Each labeller w has a confusion matrix, P(answer l | class
+ * c); the classes have a prior. Starting from the shares of the votes (their section 4):
  *
- *   M  P_w(l | c) = (Σ_t p_tc [w says l] + s) / (Σ_t p_tc [w says anything] + s K);  prior_c = mean p_tc
+ *   M  P_w(l | c) = (Σ_t p_tc [w says l] + s) / (Σ_t p_tc [w says anything] + s K)
+ *      prior_c = mean p_tc
  *   E  log p_tc = log prior_c + Σ_w log P_w(answer | c), normalised
  *
- * in log space, so any number of answers to a task is fine. s is the smoothing: the objective that rises
- * is the log likelihood plus s Σ log P, a Dirichlet(1 + s) prior. Damping keeps a share of the old
- * parameters at each M step. A probability is at least 1e-10.
+ * in log space, so any number of answers to a task is fine. s is the smoothing: the objective that
+ * rises is the log likelihood plus s Σ log P, a Dirichlet(1 + s) prior. Damping keeps a share of
+ * the old parameters at each M step. A probability is at least 1e-10.
  *
- * The restart rule: a class that had at least one task's worth of votes and keeps less than 1 % of it has
- * collapsed into others (each labeller's matrix then describes one class by another's name), and an
- * objective that falls means numerical trouble. EM then begins anew with ten times the smoothing (at
- * least 0.1) and half the parameters damped; when all restarts end so, the first result stands.
+ * The restart rule: a class that had at least one task's worth of votes and keeps less than 1 % of
+ * it has collapsed into others (each labeller's matrix then describes one class by another's name),
+ * and an objective that falls means numerical trouble. EM then begins anew with ten times the
+ * smoothing (at least 0.1) and half the parameters damped; when all restarts end so, the first
+ * result stands.
  */
 #include <math.h>
 #include <stdlib.h>

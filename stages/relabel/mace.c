@@ -4,8 +4,8 @@
  * probability ξ_wl whatever the task is. All classes are equally likely beforehand.
  *
  *   E  P(answer l | class c) = θ [l = c] + (1 − θ) ξ_l
- *   M  variational Bayes (their section 3.2; Johnson 2007): exp ψ(count + prior) / exp ψ(all + …), with
- *      Beta(0.5, 0.5) over θ and Dirichlet(0.5) over ξ
+ *   M  variational Bayes (their section 3.2; Johnson 2007): exp ψ(count + prior) / exp ψ(all + …)
+ *      with Beta(0.5, 0.5) over θ and Dirichlet(0.5) over ξ
  *
  * from several random starts, of which the one with the best log likelihood stands. Few parameters
  * (K for each labeller), so it is fit for many classes and few answers.

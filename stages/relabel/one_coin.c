@@ -1,10 +1,11 @@
 /*
- * Dawid–Skene with one parameter for each labeller: accuracy a_w, errors spread evenly over the other
- * classes (the homogeneous model, e.g. Zhang, Chen, Zhou and Jordan 2016, "Spectral methods meet EM",
- * JMLR 17, section 2: the one-coin model). EM in log space from the shares of the votes:
+ * Dawid–Skene with one parameter for each labeller: accuracy a_w, errors spread evenly over the
+ * other classes (the homogeneous model, e.g. Zhang, Chen, Zhou and Jordan 2016, "Spectral methods
+ * meet EM", JMLR 17, section 2: the one-coin model). EM in log space from the shares of the votes:
  *
  *   M  a_w = (Σ p_t,answer + s) / (n_w + 2 s);  prior_c = mean p_tc
- *   E  log p_tc = log prior_c + Σ_w log((1 − a_w)/(K − 1)) + Σ_{w says c} log(a_w (K − 1)/(1 − a_w))
+ *   E  log p_tc = log prior_c + Σ_w log((1 − a_w)/(K − 1))
+ *        + Σ_{w says c} log(a_w (K − 1)/(1 − a_w))
  *
  * For few answers a labeller, or many classes, where a matrix for each labeller is too much.
  */

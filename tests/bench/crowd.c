@@ -1,5 +1,5 @@
-/* For crowd.py: the time of one Dawid-Skene fit alone. bench_crowd TABLE: reads it, fits, and prints the
- * seconds of the fit and its iterations. */
+/* For crowd.py: the time of one Dawid-Skene fit alone. bench_crowd TABLE: reads it, fits, and
+ * prints the seconds of the fit and its iterations. */
 #include <stdio.h>
 #include <time.h>
 

@@ -102,6 +102,8 @@ static void test_json(void **state)
     struct fw_annotations *a =
         read_as("{\"id\":\"x\",\"label\":\"a\",\"labels\":[{\"by\":\"ann\",\"label\":\"a\"},"
                 "{\"by\":\"bob\",\"label\":\"b\"},{\"by\":\"cleo\",\"label\":null}]}\n"
+                "{\"id\":\"z\",\"label\":\"a\",\"split\":\"train\"}\n" /* nobody was asked */
+                "{\"id\":\"v\",\"split\":\"train\"}\n"
                 "{\"task\":\"y\",\"labeller\":\"ann\",\"label\":\"b\",\"gold\":\"b\"}\n"
                 "{\"task\":7,\"worker\":8 ,\"label\":9 }\n",
                 NULL);
