@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"show", cmd_show, "The record of a run: iterations, fixes, gains, gate decisions"},
     {"log", cmd_log, "What a stage printed"},
     {"report", cmd_report, "Write a run's report as one HTML file"},
+    {"analyse", cmd_analyse, "What is wrong with labelled data, without a pipeline"},
     {"agree", cmd_agree, "How well labellers agree, their consensus, and what to rewrite"},
     {"diff", cmd_diff, "Compare two snapshots in samples"},
     {"snapshot", cmd_snapshot, "Import, list and check out dataset snapshots"},

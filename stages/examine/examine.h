@@ -1,0 +1,69 @@
+/*
+ * A look at labels and predictions without a pipeline: each part of it makes one object of the result,
+ * and puts the numbers that a CI job may require into `figures`. Pure but for reading the files that
+ * samples name; the same input gives the same result for any number of threads.
+ *
+ * {
+ *   "data": {"samples", "labelled", "predicted", "unpredicted", "unknown", "task", "classes": [..]},
+ *   "figures": {"accuracy": 0.91, "label_issues": 0.02, ...},
+ *   one object for each part that was asked for, named as the part,
+ *   "notes": ["..."]          plain sentences about what could not be said, and why
+ * }
+ */
+#ifndef FW_EXAMINE_EXAMINE_H
+#define FW_EXAMINE_EXAMINE_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "stages/data/labelled.h"
+#include "stages/examine/require.h"
+
+struct fw_examine {
+    const struct fw_labelled *l;
+    enum fw_cl_filter filter; /* which labels are issues, and */
+    enum fw_cl_score score;   /* in which order */
+    size_t n_slices;          /* conditions or fields, as in dataset.slices */
+    const char *const *slices;
+    size_t max_found; /* slices that are looked for; 0 = none */
+    uint64_t seed;
+    json_t *out, *figures, *notes; /* filled; borrowed */
+};
+
+/* A part: makes x->out[name]. FW_OK with a note when the data do not have what it needs. */
+typedef int fw_examine_fn(const struct fw_examine *x, struct fw_err *err);
+
+struct fw_examine_part {
+    const char *name, *summary;
+    fw_examine_fn *fn;
+};
+/* All parts in the order of the result; ended by a NULL name. */
+extern const struct fw_examine_part fw_examine_parts[];
+
+/*
+ * "metrics": {"overall": [{"metric", "value", "low", "high"}], "confusion": [[..]], "by_class": [..]}
+ * "labels": {"filter", "score", "noise_rate", "estimated_errors",
+ *            "issues": [{"id", "label", "suggested", "score"}]       the most suspicious first
+ *            "classes": [...], "overlapping": [...]}
+ */
+fw_examine_fn fw_examine_metrics, fw_examine_labels, fw_examine_slices, fw_examine_duplicates,
+    fw_examine_outliers, fw_examine_balance, fw_examine_order, fw_examine_images;
+
+/* Runs the chosen parts (chosen: a flag for each part). x's out, figures and notes are made here. *out: new
+ * reference. */
+int fw_examine(struct fw_examine *x, const bool *chosen, json_t **out, struct fw_err *err);
+
+/* The value that a requirement is about: one of the figures, or any metric of stages/evaluate, on a slice when
+ * it names one. NaN when it cannot be measured (no sample). FW_EINVAL: no such figure, metric, class, field. */
+int fw_examine_value(const struct fw_labelled *l, const json_t *figures, const struct fw_require *r,
+                     double *value, struct fw_err *err);
+
+/* For the parts: a figure, and a note. FW_ENOMEM. */
+int fw_examine_figure(const struct fw_examine *x, const char *name, double value,
+                      struct fw_err *err);
+int fw_examine_note(const struct fw_examine *x, struct fw_err *err, const char *fmt, ...)
+    FW_PRINTF(3, 4);
+/* null when not finite. */
+json_t *fw_examine_number(double v);
+
+#endif
