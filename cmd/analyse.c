@@ -10,6 +10,7 @@
 #include "pipeline/base/suggest.h"
 #include "pipeline/snap/source.h"
 #include "stages/examine/examine.h"
+#include "stages/examine/other_tasks.h"
 #include "stages/examine/require.h"
 
 static const char help[] =
@@ -38,7 +39,11 @@ static const char help[] =
     "      --found N           weak slices to look for (default 10; 0: none)\n"
     "      --classes A,B,...   names of the classes of arrays\n"
     "      --embeddings FILE   float32 N × D, for arrays (a predictions folder holds its own)\n"
-    "      --regression        labels of a CSV file are numbers to predict\n"
+    "      --task TASK         what the labels are: classification (default) or regression of a "
+    "CSV\n"
+    "                          file; multilabel: JSON lines whose label is a list; boxes: JSON "
+    "lines\n"
+    "                          with boxes, or COCO's JSON (the default for .json)\n"
     "      --require WHAT      exit with 1 unless it holds, as in 'label_issues <= 2%',\n"
     "                          'leaks <= 0', 'macro_f1 >= 0.9', or on a slice\n"
     "                          \"recall:spam where region == 'south' >= 0.8\"; may be repeated\n"
@@ -47,9 +52,12 @@ static const char help[] =
     "      --seed N            of all that is random (default 1)\n"
     "      --json              as JSON, with all rows and the figures that --require knows\n";
 
+enum task { CLASSIFICATION, REGRESSION, MULTILABEL, BOXES };
+
 struct run {
-    const char *data, *predictions, *only, *filter, *score, *classes, *embeddings, *out;
-    bool regression, json;
+    const char *data, *predictions, *only, *filter, *score, *classes, *embeddings, *out, *task_name;
+    bool json;
+    enum task task_given;
     int found, top, seed;
     struct cmd_list slices, require;
     /* what was read */
@@ -100,8 +108,8 @@ static int read_source(struct run *r, struct fw_err *err)
 {
     struct fw_buf warnings = {0};
     struct fw_import_problems problems = {0};
-    int rc = fw_source_load(r->data, r->regression, &r->ds, &r->task, &r->names, &warnings,
-                            &problems, err);
+    int rc = fw_source_load(r->data, r->task_given == REGRESSION, &r->ds, &r->task, &r->names,
+                            &warnings, &problems, err);
     if (warnings.p)
         fputs(warnings.p, stderr);
     for (size_t i = 0; i < problems.n; i++)
@@ -144,6 +152,48 @@ static int choose(const struct run *r, bool *chosen, struct fw_err *err)
     return rc;
 }
 
+static bool ends_in(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n > m && !strcmp(path + n - m, end);
+}
+
+static int settle_task(struct run *r, struct fw_err *err)
+{
+    static const char *const names[] = {"classification", "regression", "multilabel", "boxes"};
+    r->task_given = ends_in(r->data, ".json") ? BOXES : CLASSIFICATION;
+    if (!r->task_name)
+        return FW_OK;
+    for (size_t i = 0; i < 4; i++)
+        if (!strcmp(r->task_name, names[i])) {
+            r->task_given = (enum task)i;
+            return FW_OK;
+        }
+    fw_err_set(err, FW_EINVAL, "--task: there is no task '%s'", r->task_name);
+    return fw_err_hint(err, "tasks are classification, regression, multilabel and boxes");
+}
+
+/* Boxes and sets of labels. */
+static int examine_other(struct run *r, enum fw_cl_filter filter, json_t **result,
+                         struct fw_err *err)
+{
+    struct fw_box_sets boxes = {.n = 0};
+    struct fw_labelsets sets = {.n = 0};
+    int rc;
+    if (r->task_given == BOXES) {
+        rc = fw_box_sets_load(r->data, r->predictions, &boxes, err);
+        if (rc == FW_OK)
+            rc = fw_examine_boxes(&boxes, r->predictions != NULL, result, err);
+        fw_box_sets_release(&boxes);
+        return rc;
+    }
+    rc = fw_labelsets_load(r->data, r->predictions, &sets, err);
+    if (rc == FW_OK)
+        rc = fw_examine_labelsets(&sets, filter, (uint64_t)r->seed, result, err);
+    fw_labelsets_release(&sets);
+    return rc;
+}
+
 static int examine(struct run *r, json_t **result, struct fw_err *err)
 {
     struct fw_examine x = {.l = &r->l,
@@ -161,6 +211,10 @@ static int examine(struct run *r, json_t **result, struct fw_err *err)
         rc = fw_err_set(err, FW_EINVAL, "--filter: there is no filter '%s'; see --help", r->filter);
     if (rc == FW_OK && r->score && fw_cl_score_parse(r->score, &x.score) != FW_OK)
         rc = fw_err_set(err, FW_EINVAL, "--score: there is no score '%s'; see --help", r->score);
+    if (rc == FW_OK)
+        rc = settle_task(r, err);
+    if (rc == FW_OK && r->task_given >= MULTILABEL)
+        return examine_other(r, x.filter, result, err);
     if (rc == FW_OK)
         rc = is_npy(r->data) ? read_arrays(r, err) : read_source(r, err);
     if (rc == FW_OK && (r->l.probs.f || r->l.probs.d) &&
@@ -228,7 +282,7 @@ int cmd_analyse(int argc, char **argv)
                                    {"found", 0, CMD_INT, &r.found},
                                    {"classes", 0, CMD_TEXT, &r.classes},
                                    {"embeddings", 0, CMD_TEXT, &r.embeddings},
-                                   {"regression", 0, CMD_FLAG, &r.regression},
+                                   {"task", 0, CMD_TEXT, &r.task_name},
                                    {"require", 0, CMD_LIST, &r.require},
                                    {"out", 'o', CMD_TEXT, &r.out},
                                    {"top", 0, CMD_INT, &r.top},

@@ -69,6 +69,8 @@ int fw_examine_value(const struct fw_labelled *l, const json_t *figures, const s
         return FW_OK;
     }
     struct fw_err why = {0};
+    if (!l->n) /* boxes, or sets of labels: only their figures */
+        return unknown(figures, r->name, err);
     if (fw_metric_parse(r->name, &l->task, &m, &why) != FW_OK) {
         if (strchr(r->name, ':') || known) {
             if (err)

@@ -65,6 +65,44 @@ says "no sample of the data is predicted"
 # Without predictions.
 expect_exit 0 "$flywheel" analyse data
 says "no label is suspected"
+# Boxes.
+cat >g.jsonl <<'ROWS'
+{"id":"one.jpg","boxes":[{"box":[0,0,40,40],"class":"car"},{"box":[100,100,40,40],"class":"bus"}]}
+{"id":"two.jpg","boxes":[{"box":[0,0,40,40],"class":"car"}]}
+ROWS
+cat >b.jsonl <<'ROWS'
+{"id":"one.jpg","boxes":[{"box":[0,0,40,40],"class":"car","score":0.9},{"box":[100,100,40,40],"class":"bus","score":0.8}]}
+{"id":"two.jpg","boxes":[{"box":[0,0,40,40],"class":"bus","score":0.99}]}
+ROWS
+expect_exit 0 "$flywheel" analyse g.jsonl b.jsonl --task boxes --require 'ap50 >= 0.4'
+says "2 images, 3 given and 3 predicted boxes, 2 classes" "average precision 0.502 (at IoU .50 0.502" \
+    "suspect boxes: 2, on 1 images" "two.jpg  swapped  car    0, 0, 40, 40"
+expect_exit 1 "$flywheel" analyse g.jsonl b.jsonl --task boxes --json --require 'box_issues <= 10%'
+says '"error": "swapped"' '"box_issues": 0.66' "not met: box_issues <= 10%"
+expect_exit 0 "$flywheel" analyse g.jsonl --task boxes
+says "3 given and 0 predicted boxes"
+expect_exit 2 "$flywheel" analyse g.jsonl b.jsonl --task box
+says "tasks are classification, regression, multilabel and boxes"
+# Sets of labels.
+cat >g.jsonl <<'ROWS'
+{"id":"x","label":["red","round"]}
+{"id":"y","label":["red"]}
+{"id":"z","label":["round"]}
+{"id":"w","label":[]}
+ROWS
+cat >s.jsonl <<'ROWS'
+{"id":"x","probs":{"red":0.9,"round":0.8}}
+{"id":"y","probs":{"red":0.8,"round":0.9}}
+{"id":"z","probs":{"red":0.1,"round":0.9}}
+{"id":"w","probs":{"red":0.2,"round":0.1}}
+ROWS
+expect_exit 0 "$flywheel" analyse g.jsonl s.jsonl --task multilabel --filter predicted_neq_given
+says "4 samples, 2 classes" "subset_accuracy" "0.750" "labels: 1 are probably wrong, of 1 samples" \
+    "y       round  not given, should be  0.100"
+expect_exit 1 "$flywheel" analyse g.jsonl s.jsonl --task multilabel --require 'hamming_loss <= 0.1' --json
+says '"metric": "macro_f1"' "not met: hamming_loss <= 0.1 (it is 0.125)"
+expect_exit 2 "$flywheel" analyse g.jsonl s.jsonl --task multilabel --require 'accuracy >= 0.1'
+says "there is no figure 'accuracy'"
 # Arrays.
 if ! /usr/bin/python3 -c 'import numpy' 2>/dev/null; then
     echo "skipped: arrays, because python3-numpy is not installed"
