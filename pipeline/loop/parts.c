@@ -7,7 +7,7 @@
 
 #include <uthash.h>
 
-enum { MAX_SPLIT = 8 };
+enum { MAX_SPLIT = 8, MAX_KINDS = 16 };
 
 bool fw_part_effective(const struct fw_part *part)
 {
@@ -48,54 +48,19 @@ static void make_label(struct fw_part *p, size_t index)
             *c = '-';
 }
 
-static int filter(struct fw_part *p, const struct fw_history *history, json_t *aside,
-                  struct fw_err *err)
+/* A new part of the node at the end of the list, or NULL when memory is out. */
+static struct fw_part *append(struct fw_parts *parts, const struct fw_stage *stage,
+                              const char *node, struct fw_patch *patch)
 {
-    p->take = calloc(p->patch->n + 1, sizeof *p->take);
-    p->aside = calloc(p->patch->n + 1, sizeof *p->aside);
-    if (!p->take || !p->aside)
-        return fw_err_nomem(err);
-    for (size_t i = 0; i < p->patch->n; i++) {
-        char why[200];
-        p->take[i] = !fw_history_refuses(history, &p->patch->fixes[i], why, sizeof why);
-        if (p->take[i])
-            continue;
-        p->n_set_aside++;
-        json_array_append_new(aside, json_pack("{s:s, s:O, s:s}", "stage", p->stage->name, "fix",
-                                               p->patch->fixes[i].json, "reason", why));
-    }
-    count(p);
-    return FW_OK;
-}
-
-int fw_parts_load(struct fw_parts *parts, const struct fw_job *job,
-                  const struct fw_history *history, json_t *aside, struct fw_err *err)
-{
-    parts->list = calloc(job->graph->n + 1, sizeof *parts->list);
-    if (!parts->list)
-        return fw_err_nomem(err);
-    for (size_t i = 0; i < job->graph->n; i++) {
-        const struct fw_node *node = &job->graph->nodes[i];
-        if (!node->stage || !fw_kind_proposes(node->stage->kind))
-            continue;
-        const char *path = fw_job_output(job, node->name, fw_kind_output(node->stage->kind));
-        struct fw_part *p = &parts->list[parts->n];
-        if (!path)
-            continue;
-        int rc = fw_patch_load(path, &p->patch, err);
-        if (rc != FW_OK)
-            return rc;
-        p->owns_patch = true;
-        p->stage = node->stage;
-        p->node = node->name;
-        snprintf(p->name, sizeof p->name, "%s", node->name);
-        make_label(p, parts->n++);
-        p->labels = fw_patch_labels(p->patch);
-        p->money = fw_patch_money(p->patch);
-        if ((rc = filter(p, history, aside, err)) != FW_OK)
-            return rc;
-    }
-    return FW_OK;
+    struct fw_part *list = realloc(parts->list, (parts->n + 1) * sizeof *list);
+    if (!list)
+        return NULL;
+    parts->list = list;
+    struct fw_part *p = &list[parts->n++];
+    *p = (struct fw_part){.stage = stage, .node = node, .patch = patch};
+    p->take = calloc(patch->n + 1, sizeof *p->take);
+    p->aside = calloc(patch->n + 1, sizeof *p->aside);
+    return p->take && p->aside ? p : NULL;
 }
 
 void fw_parts_release(struct fw_parts *parts, void (*free_measured)(struct fw_measured *))
@@ -115,7 +80,8 @@ void fw_parts_release(struct fw_parts *parts, void (*free_measured)(struct fw_me
 struct fw_apply_part fw_part_apply(const struct fw_part *part, int iteration)
 {
     const json_t *d = part->stage->describe;
-    return (struct fw_apply_part){.stage = part->stage->name,
+    return (struct fw_apply_part){.name = part->name,
+                                  .stage = part->stage->name,
                                   .plugin = part->stage->plugin ? part->stage->plugin : "command",
                                   .plugin_version =
                                       json_string_value(json_object_get(d, "version")),
@@ -246,6 +212,15 @@ static const char *class_of(const struct fw_fix *fix)
     return json_is_string(label) ? json_string_value(label) : NULL;
 }
 
+/* The part of its stage that a fix names, or "". */
+static const char *kind_of(const struct fw_fix *fix)
+{
+    const char *name = json_string_value(json_object_get(fix->json, "part"));
+    return name ? name : "";
+}
+
+typedef const char *key_fn(const struct fw_fix *fix);
+
 struct tally {
     const char *name;
     size_t n;
@@ -257,13 +232,13 @@ static int by_count(const void *a, const void *b)
     return x->n != y->n ? (x->n < y->n ? 1 : -1) : strcmp(x->name, y->name);
 }
 
-/* Classes of the taken fixes, most fixes first. */
-static struct tally *tally(const struct fw_part *part, size_t *n)
+/* Keys of the taken fixes, most fixes first. NULL when memory is out. */
+static struct tally *tally(const struct fw_patch *patch, const bool *take, key_fn *key, size_t *n)
 {
-    struct tally *t = calloc(part->patch->n + 1, sizeof *t);
+    struct tally *t = calloc(patch->n + 1, sizeof *t);
     *n = 0;
-    for (size_t i = 0; t && i < part->patch->n; i++) {
-        const char *name = part->take[i] ? class_of(&part->patch->fixes[i]) : NULL;
+    for (size_t i = 0; t && i < patch->n; i++) {
+        const char *name = !take || take[i] ? key(&patch->fixes[i]) : NULL;
         size_t j = 0;
         if (!name)
             continue;
@@ -278,42 +253,117 @@ static struct tally *tally(const struct fw_part *part, size_t *n)
     return t;
 }
 
+/* Gives each of patch's fixes (of `take`; NULL: all) to the part of its key among list[0..groups);
+ * what has no key of its own goes to the first, a key beyond the groups to the last. */
+static void deal(const struct fw_patch *patch, const bool *take, key_fn *key,
+                 const struct tally *keys, struct fw_part *list, size_t groups)
+{
+    for (size_t i = 0; i < patch->n; i++) {
+        const char *name = key(&patch->fixes[i]);
+        size_t j = 0;
+        if (take && !take[i])
+            continue;
+        while (name && j < groups - 1 && strcmp(keys[j].name, name))
+            j++;
+        list[j].take[i] = true;
+    }
+}
+
+/* One part for each kind of fix the patch names, MAX_KINDS at most. Takes the patch over. */
+static int add_node(struct fw_parts *parts, const struct fw_node *node, struct fw_patch *patch,
+                    struct fw_err *err)
+{
+    size_t n = 0, first = parts->n;
+    struct tally *kinds = tally(patch, NULL, kind_of, &n);
+    size_t groups = n < 1 ? 1 : n < MAX_KINDS ? n : MAX_KINDS;
+    int rc = kinds ? FW_OK : fw_err_nomem(err);
+    for (size_t g = 0; g < groups && rc == FW_OK; g++) {
+        const char *kind = n ? kinds[g].name : "";
+        struct fw_part *p = append(parts, node->stage, node->name, patch);
+        if (!p) {
+            rc = fw_err_nomem(err);
+            break;
+        }
+        if (g == MAX_KINDS - 1 && n > MAX_KINDS)
+            kind = "others";
+        snprintf(p->name, sizeof p->name, "%s%s%s", node->name, *kind ? ":" : "", kind);
+        make_label(p, parts->n - 1);
+    }
+    if (parts->n > first)
+        parts->list[first].owns_patch = true;
+    else
+        fw_patch_free(patch);
+    if (rc == FW_OK)
+        deal(patch, NULL, kind_of, kinds, parts->list + first, groups);
+    free(kinds);
+    return rc;
+}
+
+/* Of its fixes (those of `take`), the ones that history refuses are set aside. */
+static int filter(struct fw_part *p, const struct fw_history *history, json_t *aside,
+                  struct fw_err *err)
+{
+    for (size_t i = 0; i < p->patch->n; i++) {
+        const struct fw_fix *fix = &p->patch->fixes[i];
+        char why[200];
+        if (!p->take[i])
+            continue;
+        p->labels += fw_fix_labels(fix);
+        p->money += fw_fix_money(fix);
+        if (!fw_history_refuses(history, fix, why, sizeof why))
+            continue;
+        p->take[i] = false;
+        p->n_set_aside++;
+        if (json_array_append_new(aside, json_pack("{s:s, s:O, s:s}", "stage", p->stage->name,
+                                                   "fix", fix->json, "reason", why)) != 0)
+            return fw_err_nomem(err);
+    }
+    count(p);
+    return FW_OK;
+}
+
+int fw_parts_load(struct fw_parts *parts, const struct fw_job *job,
+                  const struct fw_history *history, json_t *aside, struct fw_err *err)
+{
+    int rc = FW_OK;
+    for (size_t i = 0; i < job->graph->n && rc == FW_OK; i++) {
+        const struct fw_node *node = &job->graph->nodes[i];
+        if (!node->stage || !fw_kind_proposes(node->stage->kind))
+            continue;
+        const char *path = fw_job_output(job, node->name, fw_kind_output(node->stage->kind));
+        struct fw_patch *patch = NULL;
+        if (!path)
+            continue;
+        rc = fw_patch_load(path, &patch, err);
+        if (rc == FW_OK)
+            rc = add_node(parts, node, patch, err);
+    }
+    for (size_t i = 0; i < parts->n && rc == FW_OK; i++)
+        rc = filter(&parts->list[i], history, aside, err);
+    return rc;
+}
+
 int fw_parts_split(const struct fw_part *part, struct fw_parts *out, struct fw_err *err)
 {
     size_t n;
-    struct tally *classes = tally(part, &n);
+    struct tally *classes = tally(part->patch, part->take, class_of, &n);
     if (!classes)
         return fw_err_nomem(err);
     size_t groups = n < MAX_SPLIT ? n : MAX_SPLIT;
-    if (groups < 2) {
-        free(classes);
-        return FW_OK;
-    }
-    if (!(out->list = calloc(groups, sizeof *out->list))) {
-        free(classes);
-        return fw_err_nomem(err);
-    }
     int rc = FW_OK;
-    for (size_t g = 0; g < groups && rc == FW_OK; g++) {
-        struct fw_part *p = &out->list[out->n++];
-        p->stage = part->stage;
-        p->node = part->node;
-        p->patch = part->patch;
-        snprintf(p->name, sizeof p->name, "%s: %s", part->node,
+    for (size_t g = 0; g < groups && groups > 1 && rc == FW_OK; g++) {
+        struct fw_part *p = append(out, part->stage, part->node, part->patch);
+        if (!p) {
+            rc = fw_err_nomem(err);
+            break;
+        }
+        snprintf(p->name, sizeof p->name, "%s: %s", part->name,
                  g == MAX_SPLIT - 1 && n > MAX_SPLIT ? "other classes" : classes[g].name);
         make_label(p, g);
-        if (!(p->take = calloc(part->patch->n + 1, sizeof *p->take)))
-            rc = fw_err_nomem(err);
     }
-    for (size_t i = 0; i < part->patch->n && rc == FW_OK; i++) {
-        const char *name = part->take[i] ? class_of(&part->patch->fixes[i]) : NULL;
-        size_t j = 0;
-        while (name && strcmp(classes[j].name, name))
-            j++;
-        if (part->take[i])
-            out->list[j < groups ? j : groups - 1].take[i] = true;
-    }
-    for (size_t g = 0; g < groups && rc == FW_OK; g++)
+    if (rc == FW_OK && groups > 1)
+        deal(part->patch, part->take, class_of, classes, out->list, groups);
+    for (size_t g = 0; g < out->n; g++)
         count(&out->list[g]);
     free(classes);
     return rc;

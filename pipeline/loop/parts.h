@@ -1,7 +1,8 @@
 /*
- * The parts of a candidate: one patch per proposing node, with which of its fixes are taken, what
- * it cost, and what it gained alone. A rejected candidate of one part is split by class, so that it
- * can be tried apart as well.
+ * The parts of a candidate: the fixes of one proposing node, or, where its fixes name parts, one for
+ * each name ("augment:noise"; the 15 with the most fixes, and "augment:others"), with which of them
+ * are taken, what they cost, and what they gained alone. A rejected candidate of one part is split
+ * by class, so that it can be tried apart as well. Each part that is measured alone is a training.
  */
 #ifndef FW_LOOP_PARTS_H
 #define FW_LOOP_PARTS_H
@@ -16,17 +17,17 @@ struct fw_measured;
 
 struct fw_part {
     const struct fw_stage *stage;
-    const char *node; /* "relabel", "augment[kind=flip]" */
-    char label[160];  /* folder and ref name of its own measurement */
-    char name[160];   /* for the report: the node, or "relabel: pitted" */
-    struct fw_patch *patch;
+    const char *node;       /* "relabel", "augment[size=2]" */
+    char label[160];        /* folder and ref name of its own measurement */
+    char name[160];         /* for the report: the node, "augment:noise", or "relabel: pitted" */
+    struct fw_patch *patch; /* of the node; the parts of one node share it */
     bool owns_patch;
     bool *take;         /* per fix */
     bool *aside;        /* per fix: set aside when the patch was applied */
     size_t n_taken;     /* fixes taken */
     size_t n_effective; /* of those, the ones that change the dataset */
     size_t n_set_aside;
-    double labels, money;
+    double labels, money; /* of all its fixes, also those that were set aside */
     struct fw_apply_counts counts;
     char oid[FW_OID_HEX];      /* head + this part alone; "" until made */
     struct fw_measured *alone; /* owned */
@@ -39,7 +40,7 @@ struct fw_parts {
     struct fw_part *list;
 };
 
-/* Reads the patch of every proposing node; fixes that history refuses go to `aside`
+/* Reads the patch of every proposing node and splits it by "part"; fixes that history refuses go to `aside`
  * ({"stage","fix", "reason"}). */
 int fw_parts_load(struct fw_parts *parts, const struct fw_job *job,
                   const struct fw_history *history, json_t *aside, struct fw_err *err);

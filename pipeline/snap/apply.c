@@ -282,7 +282,7 @@ static void message(struct fw_buf *b, const struct fw_apply_part *parts,
         words(b, &t);
         fw_buf_puts(b, "\n\n");
         for (size_t i = 0; i < n; i++) {
-            fw_buf_printf(b, "%s: ", parts[i].stage);
+            fw_buf_printf(b, "%s: ", parts[i].name ? parts[i].name : parts[i].stage);
             words(b, &counts[i]);
             if (counts[i].set_aside)
                 fw_buf_printf(b, " (%zu set aside)", counts[i].set_aside);

@@ -9,6 +9,10 @@
 
 #include "pipeline/base/fs.h"
 
+#define PART_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+enum { PART_NAME = 60 };
+
 static const char *const op_names[FW_OPS] = {"relabel", "remove", "add", "confirm", "guideline"};
 
 const char *fw_op_name(enum fw_op op)
@@ -93,6 +97,20 @@ static int check_amount(const json_t *cost, const char *key, struct fw_err *err)
     return FW_OK;
 }
 
+/* A name that goes into folders, refs and tables. */
+static int check_part(const json_t *part, struct fw_err *err)
+{
+    const char *name = json_string_value(part);
+    size_t len = json_string_length(part);
+    if (!part)
+        return FW_OK;
+    if (!name || len < 1 || len > PART_NAME || strspn(name, PART_CHARS) != len)
+        return fw_err_set(err, FW_EINVAL,
+                          "'part' is not a name of up to %d letters, digits, '.', '_' and '-'",
+                          PART_NAME);
+    return FW_OK;
+}
+
 static int check_common(const json_t *fix, struct fw_err *err)
 {
     static const char *const texts[] = {"reason", "slice"};
@@ -101,6 +119,8 @@ static int check_common(const json_t *fix, struct fw_err *err)
         if (v && !json_is_string(v))
             return fw_err_set(err, FW_EINVAL, "'%s' is not a text", texts[i]);
     }
+    if (check_part(json_object_get(fix, "part"), err) != FW_OK)
+        return FW_EINVAL;
     const json_t *score = json_object_get(fix, "score"), *cost = json_object_get(fix, "cost");
     const json_t *by = json_object_get(fix, "by"), *labels = json_object_get(fix, "labels"), *v;
     size_t i;
@@ -108,15 +128,13 @@ static int check_common(const json_t *fix, struct fw_err *err)
         return fw_err_set(err, FW_EINVAL, "'score' is not a number");
     if (by && !json_is_array(by))
         return fw_err_set(err, FW_EINVAL, "'by' is not a list of names");
-    json_array_foreach(by, i, v)
-    {
+    json_array_foreach (by, i, v) {
         if (!json_is_string(v))
             return fw_err_set(err, FW_EINVAL, "'by' is not a list of names");
     }
     if (labels && !json_is_array(labels))
         return fw_err_set(err, FW_EINVAL, "'labels' is not a list of {\"by\", \"label\"}");
-    json_array_foreach(labels, i, v)
-    {
+    json_array_foreach (labels, i, v) {
         if (!json_is_string(json_object_get(v, "by")) || !json_object_get(v, "label"))
             return fw_err_set(err, FW_EINVAL, "'labels' is not a list of {\"by\", \"label\"}");
     }
@@ -235,23 +253,19 @@ void fw_patch_free(struct fw_patch *patch)
     free(patch);
 }
 
-static double total(const struct fw_patch *patch, const char *key)
+static double cost(const struct fw_fix *fix, const char *key)
 {
-    double sum = 0;
-    for (size_t i = 0; i < patch->n; i++)
-        sum +=
-            json_number_value(json_object_get(json_object_get(patch->fixes[i].json, "cost"), key));
-    return sum;
+    return json_number_value(json_object_get(json_object_get(fix->json, "cost"), key));
 }
 
-double fw_patch_labels(const struct fw_patch *patch)
+double fw_fix_labels(const struct fw_fix *fix)
 {
-    return total(patch, "labels");
+    return cost(fix, "labels");
 }
 
-double fw_patch_money(const struct fw_patch *patch)
+double fw_fix_money(const struct fw_fix *fix)
 {
-    return total(patch, "money");
+    return cost(fix, "money");
 }
 
 struct fw_patch_writer {

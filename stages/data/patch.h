@@ -13,8 +13,11 @@
  *   {"op":"guideline","class":C,"text":T, ...}       replaces the section of C in GUIDELINES.md
  *
  * and on any of them: "reason" (text), "by" ([annotator]), "labels" ([{"by","label"}]), "cost"
- * ({"labels":n,"money":x}), "slice" (text: what it was aimed at), "score" (number). Unknown fields
- * are kept. Labels are JSON values, compared by value.
+ * ({"labels":n,"money":x}), "slice" (text: what it was aimed at), "score" (number), "part" (the
+ * kind of change it is, up to 60 letters, digits, '.', '_' and '-': the fixes of one part are
+ * measured, kept and dropped together and apart from those of others), "checklist" (an
+ * augmentation's answers, stages/augment/checklist.h). Unknown fields are kept. Labels are JSON
+ * values, compared by value.
  */
 #ifndef FW_STAGES_PATCH_H
 #define FW_STAGES_PATCH_H
@@ -44,9 +47,9 @@ const char *fw_op_name(enum fw_op op);
 /* Reads and checks the shape of each fix; FW_EINVAL with file:line. An empty patch is valid. */
 int fw_patch_load(const char *path, struct fw_patch **out, struct fw_err *err);
 void fw_patch_free(struct fw_patch *patch);
-/* What the patch costs in labels: the sum of cost.labels. */
-double fw_patch_labels(const struct fw_patch *patch);
-double fw_patch_money(const struct fw_patch *patch);
+/* What one fix costs: cost.labels and cost.money, 0 when absent. */
+double fw_fix_labels(const struct fw_fix *fix);
+double fw_fix_money(const struct fw_fix *fix);
 
 /* Writing, for plugins: opens dir (created) and its patch.jsonl; each fix is one line. */
 struct fw_patch_writer;

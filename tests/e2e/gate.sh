@@ -56,6 +56,49 @@ expect_exit 0 "$flywheel" report --output report.html
 expect_text report.html "<dt>Fixes kept</dt><dd><b>9</b>"
 expect_same "commits on the branch" "$(git rev-list --count flywheel/bugs)" 2
 
+# Fixes that name their kind are parts of their own: copies of cats with a little noise help, bees
+# called ant do not.
+mkdir -p "$work/k" && cp -r data truth.csv plugins "$work/k" && cd "$work/k" || exit 1
+make_repo
+make_plugin copies augment <<'PLUGIN'
+awk -F'"' 'NR == FNR { if (FNR > 1) { split($0, t, ","); truth[t[1]] = t[2] } next }
+    function copy(kind, i, x, y, label) {
+        printf "{\"op\":\"add\",\"part\":\"%s\",\"parent\":\"%s\",\"sample\":{\"id\":\"%s-%s%d\",\"label\":\"%s\",\"features\":[%.4f,%.4f]}}\n", \
+            kind, id, id, kind, i, label, x, y
+    }
+    { for (i = 1; i < NF; i++) if ($i == "id") id = $(i + 2)
+      split(substr($0, index($0, "[") + 1), at, "[],]")
+      for (i = 1; i < 4; i++) {
+          if (truth[id] == "cat") copy("jitter", i, at[1] + i / 100, at[2] - i / 100, "cat")
+          if (truth[id] == "bee") copy("swap", i, at[1] + i / 100, at[2], "ant")
+      } }' "$FLYWHEEL_PROJECT/truth.csv" "$FLYWHEEL_IN_DATASET/samples.jsonl" >"$FLYWHEEL_OUT_PATCH"
+PLUGIN
+{
+    yaml_base
+    echo '  augment: {kind: augment, plugin: copies}'
+    yaml_loop
+} >flywheel.yaml
+expect_exit 0 "$flywheel" run --id kinds --set loop.max_iterations=1
+says "augment:jitter: 90 added" "augment:swap: 90 added" "apart: augment:jitter" "kept" \
+    "apart: augment:swap" "dropped" "improved"
+expect_exit 0 "$flywheel" show --iteration 1
+says "augment:jitter" "augment:swap"
+expect_exit 0 "$flywheel" show --json
+says '"stage": "augment:jitter"' '"part": "augment:swap"'
+expect_exit 0 "$flywheel" show
+grep -E '^ *1 ' "$work/out" >row
+expect_text row "90 of 180 kept"
+git log -1 --format=%B flywheel/bugs >message
+expect_text message "augment:jitter: add 90"
+expect_no_text message swap
+git grep -h -c '"part":"jitter"' flywheel/bugs -- patches >count
+expect_text count 90
+expect_exit 0 "$flywheel" report --output report.html
+expect_text report.html "augment:jitter"
+# What was dropped is not proposed again; what was kept is there already.
+expect_exit 0 "$flywheel" run --id later --set loop.max_iterations=1
+says "no stage has a fix left to propose"
+
 # A guard rail: bees may not suffer, though the total gains.
 mkdir -p "$work/r" && cp -r data truth.csv plugins "$work/r" && cd "$work/r" || exit 1
 make_repo

@@ -16,8 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < p->n; i++)
             if (!p->fixes[i].id && p->fixes[i].op != FW_OP_ADD && p->fixes[i].op != FW_OP_GUIDELINE)
                 abort();
-        if (!(fw_patch_labels(p) >= 0) || !(fw_patch_money(p) >= 0))
-            abort();
+        for (size_t i = 0; i < p->n; i++)
+            if (!(fw_fix_labels(&p->fixes[i]) >= 0) || !(fw_fix_money(&p->fixes[i]) >= 0))
+                abort();
         fw_patch_free(p);
     }
     close(fd);

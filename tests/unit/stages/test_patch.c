@@ -35,7 +35,12 @@ static void test_good(void **state)
     assert_null(p->fixes[3].id);
     assert_null(p->fixes[5].id);
     assert_int_equal(json_integer_value(json_object_get(p->fixes[0].json, "extra")), 1);
-    assert_true(fw_patch_labels(p) == 5 && fw_patch_money(p) == 0.5);
+    double labels = 0, money = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        labels += fw_fix_labels(&p->fixes[i]);
+        money += fw_fix_money(&p->fixes[i]);
+    }
+    assert_true(labels == 5 && money == 0.5);
     fw_patch_free(p);
     put("none", "");
     assert_int_equal(fw_patch_load(in_dir("none"), &p, NULL), FW_OK);
@@ -67,6 +72,9 @@ static void test_refusals(void **state)
         {"{\"op\":\"remove\",\"id\":\"a\",\"cost\":{\"labels\":-1}}", "p:1: remove: 'cost.labels'"},
         {"{\"op\":\"remove\",\"id\":\"a\",\"by\":\"ann\"}", "p:1: remove: 'by' is not a list"},
         {"{\"op\":\"remove\",\"id\":\"a\",\"labels\":[1]}", "p:1: remove: 'labels' is not a list"},
+        {"{\"op\":\"remove\",\"id\":\"a\",\"part\":\"\"}", "p:1: remove: 'part' is not a name"},
+        {"{\"op\":\"remove\",\"id\":\"a\",\"part\":\"a b\"}", "p:1: remove: 'part' is not a name"},
+        {"{\"op\":\"remove\",\"id\":\"a\",\"part\":7}", "p:1: remove: 'part' is not a name"},
         {"{\"op\":\"remove\",\"id\":\"a\\u0000\"}", "p:1: not valid JSON"},
         {"{\"op\":\"remove\"", "p:1: not valid JSON"},
     };
