@@ -2,30 +2,27 @@
  * pool: targeted collection from a folder of samples that lie at hand.
  *
  * The pool is scored by a quick linear model of its own, fitted on the current train split (so it
- * goes with any train plugin); labels in the pool are never looked at before a sample is chosen. A
- * chosen sample is added with its label, which costs one label, as asking for it would have.
+ * goes with any train plugin), or by the predictions that an input "committee" brings; labels in the
+ * pool are never looked at before a sample is chosen. A chosen sample is added with its label, which
+ * costs one label, as asking for it would have.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pipeline/base/fs.h"
+#include "plugins/pool/pool.h"
 #include "stages/data/patch.h"
-#include "stages/data/request.h"
 #include "stages/error_analysis/analysis.h"
-#include "stages/targeted_collection/aims.h"
-#include "stages/targeted_collection/known.h"
-#include "stages/train/fit.h"
 #include "stages/train/image.h"
 
 static const char describe[] =
-    "{\"protocol\": 1, \"name\": \"pool\", \"version\": \"1.0.0\",\n"
+    "{\"protocol\": 1, \"name\": \"pool\", \"version\": \"1.1.0\",\n"
     " \"kind\": \"targeted-collection\",\n"
     " \"description\": \"adds the samples of a local pool that help most: unsure ones, for the "
     "weak "
     "slices first, never the same thing twice; scored by a quick linear model fitted on the "
-    "current "
-    "train split\",\n"
+    "current train split, or by the predictions of an input 'committee'\",\n"
     " \"inputs\": [\"analysis\", \"dataset\", \"history\"], \"outputs\": [\"patch\"],\n"
     " \"deterministic\": true, \"network\": false, \"code\": [],\n"
     " \"params\": {\n"
@@ -36,19 +33,35 @@ static const char describe[] =
     "1000000,\n"
     "   \"description\": \"most samples to add in one iteration; each costs one label\"},\n"
     "  \"strategy\": {\"type\": \"string\", \"default\": \"mixed\", \"enum\": [\"mixed\", "
-    "\"uncertainty\", \"diversity\", \"random\"],\n"
+    "\"uncertainty\", \"density\", \"k-centre\", \"diversity\", \"typical\", \"random\"],\n"
     "   \"description\": \"mixed: quotas for weak slices, then the least sure, without "
-    "near-duplicates; diversity: what is farthest from everything known; random: for "
-    "comparison\"},\n"
+    "near-duplicates; density: unsure ones that are like many others; k-centre (or diversity): "
+    "what "
+    "is farthest from everything known; typical: one of each cluster nothing is known of, for "
+    "budgets "
+    "of a few labels a class; random: for comparison\"},\n"
     "  \"uncertainty\": {\"type\": \"string\", \"default\": \"margin\", \"enum\": [\"margin\", "
-    "\"least-confident\", \"entropy\"],\n"
-    "   \"description\": \"how unsure the quick model is: by its two best classes, its best, or "
-    "all\"},\n"
+    "\"least-confident\", \"entropy\", \"vote-entropy\", \"mutual-information\"],\n"
+    "   \"description\": \"how unsure the model is: by its two best classes, its best, or all; or "
+    "how "
+    "far several models contradict each other: by their votes, or by their probabilities "
+    "(BALD)\"},\n"
+    "  \"committee\": {\"type\": \"integer\", \"default\": 5, \"minimum\": 2, \"maximum\": 50,\n"
+    "   \"description\": \"for vote-entropy and mutual-information: how many quick models vote, "
+    "each "
+    "fitted on a resample of train; an input 'committee' (in: {committee: STAGE.OUTPUT}; a folder "
+    "with "
+    "one set of predictions of the pool for each model) takes their place\"},\n"
+    "  \"density_weight\": {\"type\": \"number\", \"default\": 1, \"minimum\": 0, \"maximum\": "
+    "100,\n"
+    "   \"description\": \"for density: how much it counts that a sample is like many others; 0 = "
+    "not "
+    "at all\"},\n"
     "  \"quota\": {\"type\": \"string\", \"default\": \"slices\", \"enum\": [\"slices\", "
-    "\"none\"],\n"
+    "\"rare\", \"none\"],\n"
     "   \"description\": \"slices: a part of the budget is kept for the weak slices of the "
-    "analysis, "
-    "by priority\"},\n"
+    "analysis, by priority, more for those that train holds too little of; rare: for the classes "
+    "that train has fewest of\"},\n"
     "  \"quota_share\": {\"type\": \"number\", \"default\": 0.3, \"minimum\": 0, \"maximum\": 1,\n"
     "   \"description\": \"the part of the budget that the quotas get\"},\n"
     "  \"near_share\": {\"type\": \"number\", \"default\": 0.2, \"minimum\": 0, \"maximum\": 1,\n"
@@ -59,32 +72,20 @@ static const char describe[] =
     "   \"description\": \"what of a sample the quick model reads\"}\n"
     " }}";
 
-struct job {
-    const struct fw_request *r;
-    struct fw_dataset *train, *pool;
-    struct fw_known *known;
-    struct fw_extract_params extract;
-    struct fw_linear *model; /* classification only */
-    size_t n;                /* candidates */
-    size_t *rows;            /* of the pool */
-    struct fw_matrix x, x_train;
-    float *probs; /* n × K */
-    struct fw_aims aims;
-    struct fw_choice *choices;
-    size_t n_choices;
-};
-
 static void job_release(struct job *j)
 {
     fw_dataset_free(j->train);
     fw_dataset_free(j->pool);
     fw_known_free(j->known);
-    fw_linear_free(j->model);
     fw_matrix_release(&j->x);
     fw_matrix_release(&j->x_train);
     fw_aims_release(&j->aims);
     free(j->rows);
     free(j->probs);
+    free(j->score);
+    for (size_t a = 0; j->members && a < j->n_members; a++)
+        free(j->members[a]);
+    free(j->members);
     free(j->choices);
 }
 
@@ -137,11 +138,6 @@ static int load_known(struct job *j, struct fw_err *err)
     return rc;
 }
 
-struct skipped {
-    size_t unlabelled, known, unreadable;
-    char why[600]; /* the first unreadable one */
-};
-
 /* Labels are looked at for one thing alone: whether there is one to reveal. */
 static int add_candidate(struct job *j, size_t i, struct skipped *skip, struct fw_err *err)
 {
@@ -176,40 +172,6 @@ static int add_candidate(struct job *j, size_t i, struct skipped *skip, struct f
     return rc;
 }
 
-static void progress(size_t done, size_t total)
-{
-    if (done % 100 == 0 || done == total)
-        fw_event_progress((double)done, (double)total, "samples");
-}
-
-/* Raw features of the candidates; those that cannot be read are dropped. */
-static int read_candidates(struct job *j, struct skipped *skip, struct fw_matrix *raw,
-                           struct fw_err *err)
-{
-    struct fw_err first = {0};
-    bool *bad = calloc(j->n ? j->n : 1, sizeof *bad);
-    size_t kept = 0;
-    if (!bad)
-        return fw_err_nomem(err);
-    int rc = fw_extract_raw(j->pool, j->rows, j->n, &j->extract, progress, bad, &first, raw, err);
-
-    for (size_t i = 0; rc == FW_OK && i < j->n; i++) {
-        if (!bad[i]) {
-            j->rows[kept++] = j->rows[i];
-            continue;
-        }
-        if (!skip->unreadable++)
-            fw_err_format(&first, skip->why, sizeof skip->why);
-    }
-    if (rc == FW_OK && kept < j->n) { /* few are bad: reading the rest again keeps this simple */
-        j->n = kept;
-        fw_matrix_release(raw);
-        rc = fw_extract_raw(j->pool, j->rows, j->n, &j->extract, NULL, NULL, NULL, raw, err);
-    }
-    free(bad);
-    return rc;
-}
-
 static void tell(const struct job *j, const struct skipped *skip)
 {
     if (skip->unlabelled)
@@ -229,105 +191,82 @@ static void tell(const struct job *j, const struct skipped *skip)
         fw_event_message("warning", "nothing is left in the pool to choose from");
 }
 
-/* The quick model, and everything seen through its extractor. */
-static int score(struct job *j, struct skipped *skip, struct fw_err *err)
+static int find_aims(struct job *j, const char *quota, struct fw_err *err)
 {
-    struct fw_linear_params params = {.C = 1, .tolerance = 0.1, .seed = j->r->seed};
-    struct fw_matrix raw = {0}, raw_train = {0};
-    struct fw_extractor *ex = NULL;
-    size_t *rows = NULL, n = 0;
-    int *klass = NULL;
-    int rc = fw_train_rows(j->train, &j->r->task, &rows, &n, err);
+    const char *path = fw_request_in(j->r, "analysis");
+    json_t *analysis = NULL;
+    int rc = FW_OK;
 
-    if (rc == FW_OK && n == 0)
-        rc = fw_err_set(err, FW_EINVAL, "the train split holds no labelled sample to compare with");
-    if (rc == FW_OK)
-        rc = fw_extract_raw(j->train, rows, n, &j->extract, progress, NULL, NULL, &raw_train, err);
-    if (rc == FW_OK)
-        rc = read_candidates(j, skip, &raw, err);
-    if (rc == FW_OK)
-        rc = fw_extractor_fit(&raw_train, &j->extract, &ex, err);
-    if (rc == FW_OK)
-        rc = fw_extractor_apply(ex, &raw_train, &j->x_train, err);
-    if (rc == FW_OK && j->n)
-        rc = fw_extractor_apply(ex, &raw, &j->x, err);
-    if (rc == FW_OK && j->n && j->r->task.task == FW_CLASSIFICATION) {
-        klass = malloc(n * sizeof *klass);
-        j->probs = malloc(j->n * j->r->task.n_classes * sizeof *j->probs);
-        rc = klass && j->probs ? FW_OK : fw_err_nomem(err);
-        for (size_t i = 0; rc == FW_OK && i < n; i++)
-            klass[i] = j->train->samples[rows[i]].klass;
+    if (quota && strcmp(quota, "rare") == 0) {
+        size_t *count = calloc(j->r->task.n_classes + 1, sizeof *count);
+        if (!count)
+            return fw_err_nomem(err);
+        for (size_t i = 0; i < j->train->n; i++)
+            if (j->train->samples[i].klass >= 0)
+                count[j->train->samples[i].klass]++;
+        rc = fw_aims_rare(&j->r->task, count, &j->aims, err);
+        free(count);
+    } else if (path && (!quota || strcmp(quota, "slices") == 0)) {
+        rc = fw_analysis_load(path, &analysis, err);
         if (rc == FW_OK)
-            rc =
-                fw_linear_train(&j->x_train, klass, NULL, &j->r->task, &params, ex, &j->model, err);
-        if (rc == FW_OK) {
-            ex = NULL; /* the model's now */
-            rc = fw_linear_probs(j->model, &j->x, j->probs, err);
-        }
+            rc = fw_aims_read(analysis, &j->r->task, j->pool, j->rows, j->n, &j->aims, err);
+        json_decref(analysis);
     }
-    fw_extractor_free(ex);
-    fw_matrix_release(&raw);
-    fw_matrix_release(&raw_train);
-    free(rows);
-    free(klass);
     return rc;
 }
 
 static int choose(struct job *j, struct fw_err *err)
 {
-    const char *quota = fw_request_str(j->r, "quota"), *strategy = fw_request_str(j->r, "strategy");
-    const char *how = fw_request_str(j->r, "uncertainty"), *path = fw_request_in(j->r, "analysis");
     struct fw_select_params p = {
+        .strategy = j->strategy,
         .budget = (size_t)fw_request_num(j->r, "budget"),
         .quota_share = fw_request_num(j->r, "quota_share"),
         .near_share = fw_request_num(j->r, "near_share"),
+        .density_weight = fw_request_num(j->r, "density_weight"),
         .seed = j->r->seed + (uint64_t)j->r->iteration,
     };
-    json_t *analysis = NULL;
-    int rc = fw_strategy_parse(strategy ? strategy : "mixed", &p.strategy, err);
+    const struct fw_candidates of = {&j->x, &j->x_train, j->score, j->probs, j->r->task.n_classes};
+    int rc = FW_OK;
 
-    if (rc == FW_OK)
-        rc = fw_uncertainty_parse(how ? how : "margin", &p.uncertainty, err);
-    if (rc == FW_OK && j->r->task.task == FW_REGRESSION &&
-        (p.strategy == FW_MIXED || p.strategy == FW_UNCERTAINTY)) {
-        fw_event_message("info", "a linear regression has no uncertainty of its own: choosing by "
-                                 "diversity");
-        p.strategy = FW_DIVERSITY;
-    }
-    if (rc == FW_OK && path && p.strategy == FW_MIXED && (!quota || strcmp(quota, "none") != 0)) {
-        rc = fw_analysis_load(path, &analysis, err);
-        if (rc == FW_OK)
-            rc = fw_aims_read(analysis, &j->r->task, j->pool, j->rows, j->n, &j->aims, err);
-    }
+    if (j->strategy == FW_MIXED)
+        rc = find_aims(j, fw_request_str(j->r, "quota"), err);
     p.budget = p.budget < j->n ? p.budget : j->n;
     j->choices = calloc(p.budget ? p.budget : 1, sizeof *j->choices);
     if (rc == FW_OK && !j->choices)
         rc = fw_err_nomem(err);
     if (rc == FW_OK && j->n)
-        rc = fw_select(&p, j->probs, j->r->task.n_classes, &j->x, &j->x_train, j->aims.v, j->aims.n,
-                       j->choices, &j->n_choices, err);
-    json_decref(analysis);
+        rc = fw_select(&p, &of, j->aims.v, j->aims.n, j->choices, &j->n_choices, err);
     return rc;
 }
 
 /* "the quick model says pitted 0.41, patches 0.38" */
 static void say_why(const struct job *j, const struct fw_choice *c, char *out, size_t size)
 {
-    const char *strategy = fw_request_str(j->r, "strategy");
-
-    if (!j->probs || (strategy && strcmp(strategy, "random") == 0)) {
-        snprintf(out, size, j->probs ? "drawn at random" : "far from every known sample (%.3g)",
-                 c->score);
+    if (!fw_strategy_scores(j->strategy)) {
+        if (j->strategy == FW_RANDOM)
+            snprintf(out, size, "drawn at random");
+        else if (j->strategy == FW_TYPICAL)
+            snprintf(out, size, "typical of its cluster (%.3g)", c->score);
+        else
+            snprintf(out, size, "far from every known sample (%.3g)", c->score);
         return;
     }
     size_t k = j->r->task.n_classes;
     const float *p = j->probs + c->candidate * k;
     size_t first = (size_t)fw_argmax(p, k), second = first ? 0 : k > 1;
+    char who[80] = "the quick model says", how[80] = "";
     for (size_t i = 0; i < k; i++)
         if (i != first && p[i] > p[second])
             second = i;
-    snprintf(out, size, "the quick model says %s %.2f, %s %.2f", j->r->task.classes[first],
-             p[first], j->r->task.classes[second], p[second]);
+    if (j->n_members > 1)
+        snprintf(who, sizeof who, "%zu models say on average", j->n_members);
+    else if (fw_request_in(j->r, "committee"))
+        snprintf(who, sizeof who, "the model says");
+    if (fw_uncertainty_of_committee(j->uncertainty))
+        snprintf(how, sizeof how, " (%s %.2f)", fw_uncertainty_name(j->uncertainty),
+                 j->score[c->candidate]);
+    snprintf(out, size, "%s %s %.2f, %s %.2f%s", who, j->r->task.classes[first], p[first],
+             j->r->task.classes[second], p[second], how);
 }
 
 /* The pool's row as a row of train: without split, its file under a name of its own. */
@@ -400,6 +339,22 @@ static int write_patch(const struct job *j, const char *out, struct fw_err *err)
     return rc == FW_OK ? closed : rc;
 }
 
+static int read_strategy(struct job *j, struct fw_err *err)
+{
+    const char *strategy = fw_request_str(j->r, "strategy");
+    const char *how = fw_request_str(j->r, "uncertainty");
+    int rc = fw_strategy_parse(strategy ? strategy : "mixed", &j->strategy, err);
+
+    if (rc == FW_OK)
+        rc = fw_uncertainty_parse(how ? how : "margin", &j->uncertainty, err);
+    if (rc == FW_OK && j->r->task.task == FW_REGRESSION && fw_strategy_scores(j->strategy)) {
+        fw_event_message("info", "a linear regression has no uncertainty of its own: choosing by "
+                                 "k-centre");
+        j->strategy = FW_K_CENTRE;
+    }
+    return rc;
+}
+
 static int run(const struct fw_request *r, struct fw_err *err)
 {
     const char *data = fw_request_in(r, "dataset"), *out = fw_request_out(r, "patch");
@@ -413,6 +368,8 @@ static int run(const struct fw_request *r, struct fw_err *err)
     fw_extract_defaults(&j.extract);
     int rc = fw_input_parse(input ? input : "auto", &j.extract.input, err);
     if (rc == FW_OK)
+        rc = read_strategy(&j, err);
+    if (rc == FW_OK)
         rc = fw_dataset_load(data, &r->task, &j.train, err);
     if (rc == FW_OK)
         rc = load_pool(&j, err);
@@ -425,7 +382,7 @@ static int run(const struct fw_request *r, struct fw_err *err)
     for (size_t i = 0; rc == FW_OK && i < j.pool->n; i++)
         rc = add_candidate(&j, i, &skip, err);
     if (rc == FW_OK && j.n)
-        rc = score(&j, &skip, err);
+        rc = pool_score(&j, &skip, err);
     if (rc == FW_OK)
         tell(&j, &skip);
     if (rc == FW_OK)

@@ -26,6 +26,11 @@ struct fw_aims {
 int fw_aims_read(const json_t *analysis, const struct fw_task_info *task,
                  const struct fw_dataset *ds, const size_t *rows, size_t n, struct fw_aims *out,
                  struct fw_err *err);
+/* One aim for each class that train has less of than an equal share: its weight is what it lacks,
+ * 1 − count · K / N. Needs no analysis. count: K samples of train by class. With no samples at all
+ * every class weighs 1. FW_ENOMEM. */
+int fw_aims_rare(const struct fw_task_info *task, const size_t *count, struct fw_aims *out,
+                 struct fw_err *err);
 void fw_aims_release(struct fw_aims *a);
 
 #endif

@@ -1,12 +1,20 @@
 /*
- * Which candidates of a pool to ask for. Pure; reproducible from the seed; labels of the candidates
- * are never an input.
+ * Which candidates of a pool to ask for. Pure; reproducible from the seed and the same for any
+ * number of threads; labels of the candidates are never an input. U candidates, L known samples of D
+ * features, a budget of B.
  *
  *   - mixed (the default): quota_share of the budget to quotas for the weak slices, the rest to the
- *     candidates the model is least sure of, and not twice the same thing (near_share)
- *   - uncertainty: by uncertainty alone
- *   - diversity: k-centre greedy (Sener and Savarese, ICLR 2018): each time the candidate farthest
- *     from everything in train and everything chosen
+ *     candidates with the highest score, and not twice the same thing (near_share)
+ *   - uncertainty: by score alone
+ *   - density: information density (Settles and Craven, EMNLP 2008, equation 14): the score times
+ *     the mean similarity to the pool to the power density_weight, so that outliers are not asked
+ *     for. Similarity is exp(−d²/2h²), h the median distance within the pool; the mean is over a
+ *     seeded sample of at most 1 000 candidates, so it takes U · 1 000 · D steps
+ *   - k-centre: greedy core-set (Sener and Savarese, ICLR 2018): each time the candidate farthest
+ *     from everything known and everything chosen. U · (2 000 + B) · D steps: of more known samples
+ *     a seeded sample has to do
+ *   - typical: TypiClust (Hacohen, Dekel and Weinshall, ICML 2022), for budgets so small that a
+ *     model cannot say what it does not know: see typical.h
  *   - random: the control
  *
  * A candidate's class is not known, so a quota for class c is filled by expectation: candidate i
@@ -17,48 +25,54 @@
 
 #include <stdbool.h>
 
+#include "stages/targeted_collection/uncertainty.h"
 #include "stages/train/matrix.h"
 
-enum fw_strategy { FW_MIXED, FW_UNCERTAINTY, FW_DIVERSITY, FW_RANDOM };
-enum fw_uncertainty { FW_MARGIN, FW_LEAST_CONFIDENT, FW_ENTROPY };
+enum fw_strategy { FW_MIXED, FW_UNCERTAINTY, FW_K_CENTRE, FW_RANDOM, FW_DENSITY, FW_TYPICAL };
 
+/* "mixed", "uncertainty", "k-centre" (or its other name "diversity"), "random", "density",
+ * "typical". */
 int fw_strategy_parse(const char *name, enum fw_strategy *out, struct fw_err *err);
-int fw_uncertainty_parse(const char *name, enum fw_uncertainty *out, struct fw_err *err);
-
-/* 0 (sure) to 1 (no idea), of k probabilities that sum to 1 (Settles 2009, section 3.1):
- * margin 1 − (p₁ − p₂); least confident (1 − p₁) · k/(k−1); entropy H/ln k. 0 when k < 2. */
-double fw_uncertainty(enum fw_uncertainty how, const float *p, size_t k);
+/* Does it choose by the candidates' scores? */
+bool fw_strategy_scores(enum fw_strategy strategy);
 
 /* One weak slice to collect for: by class, or by membership known from metadata. */
 struct fw_aim {
     double weight;      /* > 0; shares of the budget are in proportion */
     int klass;          /* a class, or -1 */
-    const bool *member; /* n flags when klass is -1 */
+    const bool *member; /* U flags when klass is -1 */
 };
 
 struct fw_select_params {
     enum fw_strategy strategy;
-    enum fw_uncertainty uncertainty;
     size_t budget;
     double quota_share; /* 0..1 */
     /* A candidate nearer than this share of the median nearest-neighbour distance within the pool
-     * to something in train or chosen is a near-duplicate and is passed over while others are left.
-     */
+     * to something in train or chosen is a near-duplicate and is passed over while others are left
+     * (mixed, density). */
     double near_share;
+    double density_weight; /* >= 0 */
     uint64_t seed;
+};
+
+struct fw_candidates {
+    const struct fw_matrix *pool;  /* U × D */
+    const struct fw_matrix *known; /* L × D, of the same kind; may have no rows */
+    const double *score; /* U, 0..1, as of fw_uncertainties(); NULL where no score is needed */
+    const float *probs;  /* U × k, for aims by class; may be NULL when there are none */
+    size_t k;
 };
 
 struct fw_choice {
     size_t candidate;
     long aim;     /* index of the aim it was chosen for, or -1 */
-    double score; /* uncertainty, or for diversity the distance, or for random 0 */
+    double score; /* the score; for k-centre the distance, for typical the typicality, random 0 */
 };
 
-/* probs: n × k; pool: n rows of features; train: features of what is known already (may have n =
- * 0). Writes up to params->budget choices, best first, and their number. With no aim, or weights
- * that sum to 0, the whole budget is one quota. FW_ENOMEM, FW_EINVAL for shapes that do not fit. */
-int fw_select(const struct fw_select_params *params, const float *probs, size_t k,
-              const struct fw_matrix *pool, const struct fw_matrix *train,
+/* Writes up to params->budget choices, best first, and their number. With no aim, or weights that
+ * sum to 0, the whole budget is one quota. FW_ENOMEM, FW_EINVAL for shapes that do not fit, a score
+ * that is not a number, or more than 2³² − 1 candidates. */
+int fw_select(const struct fw_select_params *params, const struct fw_candidates *c,
               const struct fw_aim *aims, size_t n_aims, struct fw_choice *out, size_t *n_out,
               struct fw_err *err);
 

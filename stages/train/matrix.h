@@ -35,5 +35,13 @@ static inline size_t fw_matrix_row(const struct fw_matrix *m, size_t i, const ui
 /* ‖a_i − b_j‖², both matrices of one kind and width. */
 double fw_matrix_distance2(const struct fw_matrix *a, size_t i, const struct fw_matrix *b,
                            size_t j);
+/* The same, but what is found to be above `limit` may be answered by any number above it, which is
+ * much faster when most rows are far apart. */
+double fw_matrix_distance2_within(const struct fw_matrix *a, size_t i, const struct fw_matrix *b,
+                                  size_t j, double limit);
+/* The rows order[0..n) of a followed by b (NULL: a alone; else of the same kind and width), as a
+ * matrix of their own. A row may come twice. */
+int fw_matrix_gather(const struct fw_matrix *a, const struct fw_matrix *b, const size_t *order,
+                     size_t n, struct fw_matrix *out, struct fw_err *err);
 
 #endif

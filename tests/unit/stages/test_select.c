@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "pipeline/base/rng.h"
 #include "stages/targeted_collection/aims.h"
 #include "stages/targeted_collection/known.h"
 
@@ -55,11 +56,19 @@ static const struct fw_matrix train = {.n = 1, .dim = 1, .val = known_at};
 static size_t choose(enum fw_strategy s, size_t budget, const struct fw_aim *aims, size_t n_aims,
                      uint64_t seed, struct fw_choice *out)
 {
-    struct fw_select_params p = {
-        .strategy = s, .budget = budget, .quota_share = 1, .near_share = 0.2, .seed = seed};
+    struct fw_select_params p = {.strategy = s,
+                                 .budget = budget,
+                                 .quota_share = 1,
+                                 .near_share = 0.2,
+                                 .density_weight = 1,
+                                 .seed = seed};
     struct fw_err err = {0};
+    double score[N];
     size_t n = 0;
-    if (fw_select(&p, probs, 2, &pool, &train, aims, n_aims, out, &n, &err) != FW_OK)
+    const float *one[] = {probs};
+    assert_int_equal(fw_uncertainties(FW_MARGIN, one, 1, N, 2, score, NULL), FW_OK);
+    const struct fw_candidates of = {&pool, &train, score, probs, 2};
+    if (fw_select(&p, &of, aims, n_aims, out, &n, &err) != FW_OK)
         fail_msg("%s", err.msg);
     return n;
 }
@@ -109,7 +118,7 @@ static void diversity_takes_the_farthest_first(void **state)
 {
     (void)state;
     struct fw_choice c[N];
-    assert_int_equal(choose(FW_DIVERSITY, 3, NULL, 0, 1, c), 3);
+    assert_int_equal(choose(FW_K_CENTRE, 3, NULL, 0, 1, c), 3);
     assert_int_equal(c[0].candidate, 5); /* 17 from train */
     assert_float_equal(c[0].score, 17, 1e-4);
     assert_int_equal(c[1].candidate, 4); /* 6 from train, 11 from the first */
@@ -139,17 +148,122 @@ static void an_empty_pool_and_bad_shapes(void **state)
     (void)state;
     const struct fw_matrix none = {.n = 0, .dim = 1, .val = at},
                            wide = {.n = 1, .dim = 2, .val = at};
-    struct fw_select_params p = {.strategy = FW_MIXED, .budget = 3, .quota_share = 0.3};
+    struct fw_select_params p = {.budget = 3, .quota_share = 0.3};
+    double score[N] = {0.5};
     struct fw_choice c[N];
     size_t n = 9;
-    assert_int_equal(fw_select(&p, probs, 2, &none, &train, NULL, 0, c, &n, NULL), FW_OK);
-    assert_int_equal(n, 0);
-    assert_int_equal(fw_select(&p, probs, 2, &pool, &wide, NULL, 0, c, &n, NULL), FW_EINVAL);
-    assert_int_equal(fw_select(&p, NULL, 2, &pool, &train, NULL, 0, c, &n, NULL), FW_EINVAL);
+    for (int how = FW_MIXED; how <= FW_TYPICAL; how++) {
+        p.strategy = (enum fw_strategy)how;
+        const struct fw_candidates empty = {&none, &train, score, probs, 2};
+        n = 9;
+        assert_int_equal(fw_select(&p, &empty, NULL, 0, c, &n, NULL), FW_OK);
+        assert_int_equal(n, 0);
+        const struct fw_candidates all = {&pool, &none, score, probs, 2};
+        assert_int_equal(fw_select(&p, &all, NULL, 0, c, &n, NULL), FW_OK);
+        assert_int_equal(n, 3); /* nothing is known yet */
+    }
+    p.strategy = FW_MIXED;
+    struct fw_candidates bad = {&pool, &wide, score, probs, 2};
+    assert_int_equal(fw_select(&p, &bad, NULL, 0, c, &n, NULL), FW_EINVAL);
+    bad = (struct fw_candidates){&pool, &train, NULL, probs, 2};
+    assert_int_equal(fw_select(&p, &bad, NULL, 0, c, &n, NULL), FW_EINVAL);
+    bad.score = score;
     const struct fw_aim beyond = {.weight = 1, .klass = 2};
-    assert_int_equal(fw_select(&p, probs, 2, &pool, &train, &beyond, 1, c, &n, NULL), FW_EINVAL);
+    assert_int_equal(fw_select(&p, &bad, &beyond, 1, c, &n, NULL), FW_EINVAL);
+    score[2] = NAN;
+    assert_int_equal(fw_select(&p, &bad, NULL, 0, c, &n, NULL), FW_EINVAL);
+    score[2] = 0;
     p.quota_share = 2;
-    assert_int_equal(fw_select(&p, probs, 2, &pool, &train, NULL, 0, c, &n, NULL), FW_EINVAL);
+    assert_int_equal(fw_select(&p, &bad, NULL, 0, c, &n, NULL), FW_EINVAL);
+}
+
+/* The score of each times its mean similarity: by hand at h² = the median of the 15 squared
+ * distances (0, 1, 1.001, 5, 9, 20 on a line), that of 1.001 and 9. */
+static void density_weighs_by_the_neighbours(void **state)
+{
+    (void)state;
+    static const double x[N] = {0, 1, 1.001, 5, 9, 20};
+    double want[N];
+    struct fw_choice c[N];
+    for (int i = 0; i < N; i++) {
+        double sum = 0;
+        for (int j = 0; j < N; j++)
+            sum += exp(-(x[i] - x[j]) * (x[i] - x[j]) / (2 * 7.999 * 7.999));
+        want[i] = (1 - fabs((double)probs[2 * i] - (double)probs[2 * i + 1])) * sum / N;
+    }
+    assert_int_equal(choose(FW_DENSITY, N, NULL, 0, 1, c), N);
+    for (int i = 0; i < N; i++)
+        assert_float_equal(c[i].score, want[c[i].candidate], 1e-6);
+    assert_int_equal(c[0].candidate, 2);
+    assert_int_equal(c[1].candidate, 3); /* 1 lies next to 2 */
+    assert_int_equal(c[N - 1].candidate, 1);
+    assert_int_equal(c[N - 2].candidate, 5); /* sure, and far from all */
+}
+
+enum { MANY = 3000, WIDE = 7, TAKEN = 40 };
+
+/* Each strategy on a pool of three heaps, with 1, 2 and 3 threads. */
+static void threads_change_nothing(void **state)
+{
+    (void)state;
+    static float values[MANY * WIDE], p[MANY * 3];
+    static double score[MANY];
+    struct fw_rng rng;
+    fw_rng_seed(&rng, 5);
+    for (size_t i = 0; i < MANY; i++) {
+        for (size_t k = 0; k < WIDE; k++)
+            values[i * WIDE + k] = (float)(fw_rng_normal(&rng) + 6 * (double)(i % 3 == k));
+        double a = fw_rng_double(&rng) + 0.01, b = fw_rng_double(&rng), sum = a + b + 1;
+        p[i * 3] = (float)(a / sum);
+        p[i * 3 + 1] = (float)(b / sum);
+        p[i * 3 + 2] = (float)(1 / sum);
+    }
+    const struct fw_matrix all = {.n = MANY - 50, .dim = WIDE, .val = values};
+    const struct fw_matrix known = {.n = 50, .dim = WIDE, .val = values + (MANY - 50) * WIDE};
+    const float *members[] = {p, p + 3, p + 6};
+    for (int how = FW_MIXED; how <= FW_TYPICAL; how++) {
+        struct fw_choice first[TAKEN], c[TAKEN];
+        struct fw_select_params params = {.strategy = (enum fw_strategy)how,
+                                          .budget = TAKEN,
+                                          .near_share = 0.2,
+                                          .density_weight = 1,
+                                          .seed = 11};
+        for (int threads = 1; threads <= 3; threads++) {
+            char text[] = {(char)('0' + threads), '\0'};
+            size_t n = 0;
+            setenv("FLYWHEEL_THREADS", text, 1);
+            assert_int_equal(
+                fw_uncertainties(FW_MUTUAL_INFORMATION, members, 3, MANY - 50, 3, score, NULL),
+                FW_OK);
+            const struct fw_candidates of = {&all, &known, score, p, 3};
+            assert_int_equal(fw_select(&params, &of, NULL, 0, threads == 1 ? first : c, &n, NULL),
+                             FW_OK);
+            assert_int_equal(n, TAKEN);
+            for (int i = 0; threads > 1 && i < TAKEN; i++) {
+                assert_int_equal(c[i].candidate, first[i].candidate);
+                assert_memory_equal(&c[i].score, &first[i].score, sizeof(double));
+            }
+        }
+        unsetenv("FLYWHEEL_THREADS");
+    }
+}
+
+static void rare_classes_are_aimed_at(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", "c", "d"};
+    const struct fw_task_info task = {FW_CLASSIFICATION, names, 4};
+    struct fw_aims a = {0};
+    assert_int_equal(fw_aims_rare(&task, (const size_t[]){50, 25, 20, 5}, &a, NULL), FW_OK);
+    assert_int_equal(a.n, 2); /* 25 of 100 is an equal share */
+    assert_int_equal(a.v[0].klass, 2);
+    assert_float_equal(a.v[0].weight, 0.2, 1e-12);
+    assert_float_equal(a.v[1].weight, 0.8, 1e-12);
+    assert_string_equal(a.names[1], "class == 'd'");
+    fw_aims_release(&a);
+    assert_int_equal(fw_aims_rare(&task, (const size_t[]){0, 0, 0, 0}, &a, NULL), FW_OK);
+    assert_int_equal(a.n, 4);
+    fw_aims_release(&a);
 }
 
 static void names_are_parsed_and_wrong_ones_listed(void **state)
@@ -159,7 +273,9 @@ static void names_are_parsed_and_wrong_ones_listed(void **state)
     enum fw_uncertainty u;
     struct fw_err err = {0};
     assert_int_equal(fw_strategy_parse("diversity", &s, &err), FW_OK);
-    assert_int_equal(s, FW_DIVERSITY);
+    assert_int_equal(s, FW_K_CENTRE);
+    assert_int_equal(fw_strategy_parse("k-centre", &s, &err), FW_OK);
+    assert_int_equal(s, FW_K_CENTRE);
     assert_int_equal(fw_uncertainty_parse("entropy", &u, &err), FW_OK);
     assert_int_equal(u, FW_ENTROPY);
     assert_int_equal(fw_strategy_parse("best", &s, &err), FW_EINVAL);
@@ -267,6 +383,9 @@ int main(void)
         cmocka_unit_test(diversity_takes_the_farthest_first),
         cmocka_unit_test(random_repeats_with_its_seed_alone),
         cmocka_unit_test(an_empty_pool_and_bad_shapes),
+        cmocka_unit_test(density_weighs_by_the_neighbours),
+        cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(rare_classes_are_aimed_at),
         cmocka_unit_test(names_are_parsed_and_wrong_ones_listed),
         cmocka_unit_test(aims_follow_the_analysis_and_never_see_a_label),
         cmocka_unit_test(known_things_are_remembered),
