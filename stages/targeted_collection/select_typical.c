@@ -6,6 +6,7 @@
 #include "stages/targeted_collection/kmeans.h"
 #include "stages/targeted_collection/pick.h"
 #include "stages/targeted_collection/typical.h"
+#include "stages/train/nearest.h"
 
 enum {
     MOST_CLUSTERS = 500,
@@ -29,22 +30,11 @@ struct spreading {
 static double mean_nearest(const struct spreading *s, uint32_t i, const uint32_t *reference,
                            size_t n, size_t k)
 {
-    double nearest[NEIGHBOURS], sum = 0;
-    size_t have = 0;
-    for (size_t j = 0; j < n; j++) {
-        double limit = have < k ? HUGE_VAL : nearest[k - 1];
-        if (reference[j] == i)
-            continue;
-        double d = fw_matrix_distance2_within(s->x, i, s->x, reference[j], limit);
-        if (!(d < limit))
-            continue;
-        size_t at = have < k ? have++ : k - 1;
-        for (; at > 0 && nearest[at - 1] > d; at--)
-            nearest[at] = nearest[at - 1];
-        nearest[at] = d;
-    }
+    double distance2[NEIGHBOURS], sum = 0;
+    size_t index[NEIGHBOURS];
+    size_t have = fw_nearest(s->x, i, s->x, reference, n, i, k, index, distance2);
     for (size_t j = 0; j < have; j++)
-        sum += sqrt(nearest[j]);
+        sum += sqrt(distance2[j]);
     return have ? sum / (double)have : 0;
 }
 
