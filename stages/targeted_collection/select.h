@@ -9,7 +9,7 @@
  *   - density: information density (Settles and Craven, EMNLP 2008, equation 14): the score times
  *     the mean similarity to the pool to the power density_weight, so that outliers are not asked
  *     for. Similarity is exp(−d²/2h²), h the median distance within the pool; the mean is over a
- *     seeded sample of at most 1 000 candidates, so it takes U · 1 000 · D steps
+ *     seeded sample of at most 500 candidates, so it takes U · 500 · D steps
  *   - k-centre: greedy core-set (Sener and Savarese, ICLR 2018): each time the candidate farthest
  *     from everything known and everything chosen. U · (2 000 + B) · D steps: of more known samples
  *     a seeded sample has to do

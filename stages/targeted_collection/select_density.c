@@ -5,7 +5,7 @@
 #include "pipeline/base/parallel.h"
 #include "stages/targeted_collection/pick.h"
 
-enum { MOST_REFERENCES = 1000 };
+enum { MOST_REFERENCES = 500 };
 
 struct density {
     struct fw_pick *p;

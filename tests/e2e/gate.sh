@@ -99,6 +99,22 @@ expect_text report.html "augment:jitter"
 expect_exit 0 "$flywheel" run --id later --set loop.max_iterations=1
 says "no stage has a fix left to propose"
 
+# Beyond sixteen kinds the smallest go together; measured whole, no part costs a training of its own.
+make_plugin many augment <<'PLUGIN'
+i=0
+while [ $i -lt 20 ]; do
+    [ $i -lt 15 ] && echo "{\"op\":\"add\",\"part\":\"kind$i\",\"sample\":{\"label\":\"ant\",\"features\":[2.$i,1.5]}}"
+    echo "{\"op\":\"add\",\"part\":\"kind$i\",\"sample\":{\"label\":\"ant\",\"features\":[2.$i,0.5]}}"
+    i=$((i + 1))
+done >"$FLYWHEEL_OUT_PATCH"
+PLUGIN
+sed -i 's/plugin: copies/plugin: many/' flywheel.yaml
+expect_exit 0 "$flywheel" run --id many -v --set loop.max_iterations=1 --set loop.measure=whole \
+    --set loop.ablate=false
+says "augment:kind0: 2 added" "augment:kind14: 2 added" "augment:others: 5 added"
+expect_no_text "$work/all" "augment:kind15"
+expect_no_text "$work/all" "alone"
+
 # A guard rail: bees may not suffer, though the total gains.
 mkdir -p "$work/r" && cp -r data truth.csv plugins "$work/r" && cd "$work/r" || exit 1
 make_repo
