@@ -127,7 +127,7 @@ int fw_snap_checkout(struct fw_repo *r, const char *oid, const char *dir, struct
  * readable, the content is not that of an evaluation sample (exact, and near when asked) nor a copy
  * of a train sample. A fix that fails is set aside with its reason; the others go on. */
 struct fw_apply_part {
-    const char *name; /* in the commit's message, "augment:noise"; NULL: the stage */
+    const char *name;  /* in the commit's message, "augment:noise"; NULL: the stage */
     const char *stage; /* "relabel" */
     const char *plugin, *plugin_version;
     int iteration;
