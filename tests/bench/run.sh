@@ -10,6 +10,7 @@
 #   crowd          several labellers: Dawid-Skene's time, the consensus of real crowds
 #   gate           the gate's false and missed alarms, by simulation
 #   select         targeted collection: seconds of each strategy as the pool grows
+#   slices         found slices: ours against the paper's enumeration in NumPy and SciPy
 #   sms_spam       a skewed class: no step that raises accuracy and lowers F1 is accepted
 #
 # FLYWHEEL_DATA   folder with the public datasets: neu-det/, steel-plates/, sms-spam/; a benchmark
