@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "pipeline/base/arena.h"
+#include "pipeline/base/suggest.h"
 
 enum { MAX_DEPTH = 64, MAX_TEXT = 4096 };
 
-enum op { HAS, EQ, NE, LT, LE, GT, GE, IN, AND, OR, NOT };
+enum op { HAS, MISSING, EQ, NE, LT, LE, GT, GE, IN, CONTAINS, STARTS, AND, OR, NOT };
 
 struct value {
     enum fw_type type; /* FW_NUMBER, FW_STRING or FW_BOOL */
@@ -22,6 +23,7 @@ struct value {
 struct node {
     enum op op;
     const char *field;
+    long index; /* of the list's element; -1: the field itself */
     struct value *values;
     struct node *a, *b;
 };
@@ -99,6 +101,7 @@ static struct node *make(struct parser *ps, enum op op, struct node *a, struct n
     if (!n)
         return no_memory(ps);
     n->op = op;
+    n->index = -1;
     n->a = a;
     n->b = b;
     return n;
@@ -155,22 +158,65 @@ static struct value *parse_list(struct parser *ps)
     return first;
 }
 
+/* name or name[3], into n. */
+static bool parse_field(struct parser *ps, struct node *n)
+{
+    skip(ps);
+    const char *at = ps->p;
+    size_t len = name_len(at);
+    if (!len) {
+        fail(ps, at, *at ? "here a field name should stand" : "a condition is missing at the end");
+        return false;
+    }
+    if (!(n->field = fw_arena_strndup(ps->arena, at, len))) {
+        no_memory(ps);
+        return false;
+    }
+    ps->p += len;
+    if (*ps->p != '[')
+        return true;
+    n->index = 0;
+    for (ps->p++; *ps->p >= '0' && *ps->p <= '9' && n->index < 100000000; ps->p++)
+        n->index = n->index * 10 + (*ps->p - '0');
+    if (*ps->p != ']' || ps->p[-1] == '[') {
+        fail(ps, ps->p, "an element is a whole number in brackets: features[3]");
+        return false;
+    }
+    ps->p++;
+    return true;
+}
+
+/* The rest of `field is [not] missing`. */
+static struct node *parse_missing(struct parser *ps, struct node *n)
+{
+    bool negate = keyword(ps, "not");
+    n->op = MISSING;
+    skip(ps);
+    if (!keyword(ps, "missing"))
+        return fail(ps, ps->p, "after 'is' comes 'missing' or 'not missing'; write == to compare");
+    return negate ? make(ps, NOT, n, NULL) : n;
+}
+
+static struct node *parse_text_test(struct parser *ps, struct node *n, enum op op)
+{
+    skip(ps);
+    const char *at = ps->p;
+    n->op = op;
+    n->values = parse_value(ps);
+    if (n->values && n->values->type != FW_STRING)
+        return fail(ps, at, "here a text in quotes should stand");
+    return n->values ? n : NULL;
+}
+
 static struct node *parse_comparison(struct parser *ps)
 {
     static const struct {
         const char *text;
         enum op op;
     } ops[] = {{"==", EQ}, {"!=", NE}, {"<=", LE}, {">=", GE}, {"<", LT}, {">", GT}};
-    skip(ps);
-    const char *at = ps->p;
-    size_t len = name_len(at);
-    if (!len)
-        return fail(ps, at,
-                    *at ? "here a field name should stand" : "a condition is missing at the end");
     struct node *n = make(ps, HAS, NULL, NULL);
-    if (!n || !(n->field = fw_arena_strndup(ps->arena, at, len)))
-        return no_memory(ps);
-    ps->p += len;
+    if (!n || !parse_field(ps, n))
+        return NULL;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (symbol(ps, ops[i].text)) {
             n->op = ops[i].op;
@@ -180,6 +226,12 @@ static struct node *parse_comparison(struct parser *ps)
     }
     if (*ps->p == '=')
         return fail(ps, ps->p, "write == to compare");
+    if (keyword(ps, "is"))
+        return parse_missing(ps, n);
+    if (keyword(ps, "contains"))
+        return parse_text_test(ps, n, CONTAINS);
+    if (keyword(ps, "starts_with"))
+        return parse_text_test(ps, n, STARTS);
     bool negate = keyword(ps, "not");
     if (keyword(ps, "in")) {
         n->op = IN;
@@ -190,6 +242,8 @@ static struct node *parse_comparison(struct parser *ps)
     }
     if (negate)
         return fail(ps, ps->p, "after 'not' here comes 'in [..]'");
+    if (n->index >= 0)
+        return fail(ps, ps->p, "an element of a list needs a comparison");
     return n;
 }
 
@@ -242,6 +296,26 @@ static bool has_bare(const struct node *n)
     return n && (n->op == HAS || has_bare(n->a) || has_bare(n->b));
 }
 
+/* A condition was read, and something follows. */
+static void *stray(struct parser *ps)
+{
+    static const char *const words[] = {"and", "or",       "in",          "not",
+                                        "is",  "contains", "starts_with", "missing"};
+    char word[32];
+    size_t len = name_len(ps->p);
+    fail(ps, ps->p, "here the condition should end, or go on with and / or");
+    if (len && len < sizeof word) {
+        memcpy(word, ps->p, len);
+        word[len] = '\0';
+        const char *meant = fw_suggest(word, words, sizeof words / sizeof *words);
+        if (meant)
+            fw_err_hint(ps->err, "did you mean '%s'?", meant);
+    } else if (*ps->p == '&' || *ps->p == '|') {
+        fw_err_hint(ps->err, "write '%s'", *ps->p == '&' ? "and" : "or");
+    }
+    return NULL;
+}
+
 int fw_slice_parse(const char *text, struct fw_slice **out, struct fw_err *err)
 {
     struct fw_err own = {0};
@@ -254,7 +328,7 @@ int fw_slice_parse(const char *text, struct fw_slice **out, struct fw_err *err)
     if (s->root) {
         skip(&ps);
         if (*ps.p)
-            s->root = fail(&ps, ps.p, "here the condition should end, or go on with and / or");
+            s->root = stray(&ps);
         else if (s->root->op != HAS && has_bare(s->root))
             s->root = fail(&ps, text, "a field within a condition needs a comparison");
     }
@@ -301,6 +375,33 @@ static int compare(const struct fw_field *f, const struct value *v)
     return f->str_len < v->len ? -1 : f->str_len > v->len;
 }
 
+/* Element `index` of a list of numbers as a field of its own. */
+static bool element(const struct fw_field *list, long index, struct fw_field *out)
+{
+    const char *p = list->raw, *end = list->raw + list->raw_len;
+    if (list->type != FW_ARRAY)
+        return false;
+    for (p++; p < end; p++) {
+        if (*p == '"' || *p == '[' || *p == '{' || *p == ']')
+            return false;
+        if (index == 0 && (*p == '-' || (*p >= '0' && *p <= '9'))) {
+            *out = (struct fw_field){.type = FW_NUMBER, .number = strtod(p, NULL)};
+            return true;
+        }
+        if (*p == ',' && index-- == 0)
+            return false; /* true, false or null stood there */
+    }
+    return false;
+}
+
+static bool has_text(const struct fw_field *f, const struct value *v, bool start)
+{
+    if (f->type != FW_STRING || f->str_len < v->len)
+        return false;
+    return start ? memcmp(f->str, v->text, v->len) == 0
+                 : !v->len || memmem(f->str, f->str_len, v->text, v->len) != NULL;
+}
+
 static bool match(const struct node *n, const struct fw_row *row)
 {
     if (n->op == AND)
@@ -310,8 +411,15 @@ static bool match(const struct node *n, const struct fw_row *row)
     if (n->op == NOT)
         return !match(n->a, row);
     const struct fw_field *f = fw_slice_get(row, n->field);
+    struct fw_field one;
+    if (f && n->index >= 0)
+        f = element(f, n->index, &one) ? &one : NULL;
     if (!f || f->type == FW_NULL)
+        return n->op == MISSING;
+    if (n->op == MISSING)
         return false;
+    if (n->op == CONTAINS || n->op == STARTS)
+        return has_text(f, n->values, n->op == STARTS);
     if (n->op == HAS)
         return true;
     if (n->op == IN) {

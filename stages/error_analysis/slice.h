@@ -5,11 +5,24 @@
  *     class == 'pitted'                 `class` is the label
  *     width < 900 and not (line in ['a', 'b'] or shift == "night")
  *
- * Fields: letters, digits, _ - and . (from the second character on), compared with numbers,
- * 'texts' or "texts" (no escapes: use the other quote), true, false. Operators == != < <= > >= and
- * `in [..]`, `not in [..]`; and, or, not, parentheses; `and` binds tighter than `or`. Texts are
- * ordered by bytes. A comparison is false when the field is absent, null, or of another type than
- * the value (so `not (width < 900)` is true for a row without width, and `width >= 900` is not).
+ *     note is missing or note contains 'scratch'
+ *     features[2] >= 0.5                the third number of a list
+ *
+ *     condition  = and-part { "or" and-part }
+ *     and-part   = not-part { "and" not-part }
+ *     not-part   = "not" not-part | "(" condition ")" | comparison
+ *     comparison = field ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) value
+ *                | field [ "not" ] "in" "[" value { "," value } "]"
+ *                | field ( "contains" | "starts_with" ) text
+ *                | field "is" [ "not" ] "missing"
+ *     field      = name [ "[" index "]" ]            index: 0 is the first
+ *     value      = number | text | "true" | "false"
+ *
+ * Names: letters, digits, _ - and . (from the second character on). Texts: 'so' or "so" (no escapes:
+ * use the other quote); ordered by bytes. A field is missing when it is absent or null. A comparison is
+ * false when the field is missing or of another type than the value (so `not (width < 900)` is true
+ * for a row without width, and `width >= 900` is not); an element is missing where there is no list
+ * of numbers, or a shorter one.
  */
 #ifndef FW_STAGES_SLICE_H
 #define FW_STAGES_SLICE_H

@@ -13,7 +13,8 @@
 
 static const char row_text[] =
     "{\"id\":\"x\",\"label\":\"pitted\",\"width\":850.5,\"shift\":\"night\","
-    "\"line\":3,\"wet\":true,\"none\":null,\"who\":\"O'Neil\",\"a.b-c\":1}";
+    "\"line\":3,\"wet\":true,\"none\":null,\"who\":\"O'Neil\",\"a.b-c\":1,\"f\":[1.5, "
+    "-2,3e1,null,7],\"g\":[\"a,b\",4],\"h\":[[1],2]}";
 
 static bool match(const char *text)
 {
@@ -54,6 +55,20 @@ static void test_matching(void **state)
         "not width2 < 900",                       /* absent: the comparison is false */
         "line == 4 and line == 3 or wet == true", /* and before or */
         "wet == true or line == 4 and line == 5",
+        "width2 is missing",
+        "none is missing",
+        "width is not missing",
+        "not (width is missing) and line == 3",
+        "shift contains 'igh'",
+        "shift contains ''",
+        "shift starts_with 'nig'",
+        "not line contains '3'",
+        "f[0] == 1.5",
+        "f[1] < 0 and f[2] == 30",
+        "f[4] in [7]",
+        "f[5] is missing",
+        "f[3] is missing",
+        "shift[0] is missing",
     };
     static const char *const no[] = {
         "class == 'a'",
@@ -70,6 +85,16 @@ static void test_matching(void **state)
         "shift < 'day'",
         "not wet == true",
         "(line == 4 or line == 3) and wet == false",
+        "width is missing",
+        "none is not missing",
+        "shift contains 'day'",
+        "shift starts_with 'ight'",
+        "shift starts_with 'nights'",
+        "f[3] == 7",
+        "f[5] == 7",
+        "f == 1.5",
+        "g[1] == 4",
+        "h[1] == 2",
     };
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
         if (!match(yes[i]))
@@ -114,6 +139,13 @@ static void test_errors_have_columns(void **state)
         {"3 == a", 1, "field name"},
         {"a == 1e999", 6, "value"},
         {"a == 3x", 6, "value"},
+        {"a is 3", 6, "'missing'"},
+        {"a contains 3", 12, "text in quotes"},
+        {"a contains", 11, "missing at the end"},
+        {"f[x] == 1", 3, "whole number"},
+        {"f[] == 1", 3, "whole number"},
+        {"f[1", 4, "whole number"},
+        {"f[1]", 5, "needs a comparison"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct fw_slice *s = NULL;
@@ -122,6 +154,17 @@ static void test_errors_have_columns(void **state)
         assert_null(s);
         if (err.col != bad[i].col || !strstr(err.msg, bad[i].says))
             fail_msg("%s: column %d, '%s'", bad[i].text, err.col, err.msg);
+    }
+    static const char *const hints[][2] = {{"a == 1 adn b == 2", "'and'"},
+                                           {"a == 1 && b == 2", "'and'"},
+                                           {"a == 1 || b == 2", "'or'"},
+                                           {"a contians 'x'", "'contains'"}};
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
+        struct fw_slice *s = NULL;
+        struct fw_err err = {0};
+        assert_int_equal(fw_slice_parse(hints[i][0], &s, &err), FW_EINVAL);
+        if (!strstr(err.hint, hints[i][1]))
+            fail_msg("%s: hint '%s'", hints[i][0], err.hint);
     }
     char deep[300];
     memset(deep, '(', sizeof deep - 1);
