@@ -5,22 +5,9 @@
 #include <string.h>
 
 #include "pipeline/base/buf.h"
-#include "stages/error_analysis/slicing.h"
-#include "stages/evaluate/compare.h"
+#include "stages/error_analysis/entries.h"
 
 enum { MAX_CONFUSIONS = 100 };
-
-/* The number that a table of names gives to a slice: by class name, by its text, else the default.
- */
-static double named(const json_t *table, const struct fw_slice_count *c, double otherwise)
-{
-    const json_t *v = c->klass ? json_object_get(table, c->klass) : NULL;
-    if (!v)
-        v = json_object_get(table, c->text);
-    if (!v)
-        v = json_object_get(table, "default");
-    return json_is_number(v) ? json_number_value(v) : otherwise;
-}
 
 static double share(double part, double whole)
 {
@@ -30,81 +17,6 @@ static double share(double part, double whole)
 static json_t *number_or_null(double v)
 {
     return isfinite(v) ? json_real(v) : json_null();
-}
-
-struct entry { /* one slice, ready to be sorted and written */
-    const struct fw_slice_count *c;
-    double metric, low, high, human, gap, importance, ease, worth, priority;
-};
-
-static void judge_slice(const struct fw_analysis_input *in, const struct fw_slicing *s,
-                        struct entry *e)
-{
-    const struct fw_slice_count *c = e->c;
-    bool regression = in->task->task == FW_REGRESSION;
-    double n = (double)c->n;
-    e->human = named(in->human_level, c, regression ? 0 : 1);
-    e->importance = named(in->importance, c, 1);
-    e->ease = named(in->ease, c, 1);
-    e->metric = e->low = e->high = e->gap = NAN;
-    if (!c->n)
-        return;
-    e->metric = c->sum / n;
-    if (regression) {
-        double spread = fmax(0, c->square / n - e->metric * e->metric);
-        double half = fw_normal_quantile(0.975) * sqrt(spread / n);
-        e->low = fmax(0, e->metric - half);
-        e->high = e->metric + half;
-        e->gap = fmax(0, e->metric - e->human);
-    } else {
-        fw_wilson(c->sum, n, 0.95, &e->low, &e->high);
-        e->gap = fmax(0, e->human - e->metric);
-    }
-    e->worth = e->gap * share(n, (double)s->dev_n);
-    e->priority = e->worth * e->importance * e->ease;
-}
-
-static int by_priority(const void *a, const void *b)
-{
-    const struct entry *x = a, *y = b;
-    if (x->priority != y->priority)
-        return x->priority > y->priority ? -1 : 1;
-    if (x->c->n != y->c->n)
-        return x->c->n > y->c->n ? -1 : 1;
-    return strcmp(x->c->text, y->c->text);
-}
-
-static json_t *slice_json(const struct entry *e, const struct fw_slicing *s)
-{
-    const struct fw_slice_count *c = e->c;
-    return json_pack("{s:s, s:s?, s:I, s:f, s:I, s:o, s:o, s:o, s:I, s:f, s:f, s:o, s:f, s:f, s:f, "
-                     "s:f}",
-                     "slice", c->text, "class", c->klass, "n", (json_int_t)c->n, "share",
-                     share((double)c->n, (double)s->dev_n), "train_n", (json_int_t)c->train_n,
-                     "metric", number_or_null(e->metric), "low", number_or_null(e->low), "high",
-                     number_or_null(e->high), "errors", (json_int_t)c->errors, "error_share",
-                     share((double)c->errors, (double)s->errors), "human_level", e->human, "gap",
-                     number_or_null(e->gap), "importance", e->importance, "ease", e->ease, "worth",
-                     e->worth, "priority", e->priority);
-}
-
-static int put_slices(const struct fw_analysis_input *in, const struct fw_slicing *s, json_t *root,
-                      struct fw_err *err)
-{
-    json_t *list = json_array();
-    struct entry *e = calloc(s->n + 1, sizeof *e);
-    bool bad = !list || !e;
-    for (size_t i = 0; i < s->n && !bad; i++) {
-        e[i].c = &s->v[i];
-        judge_slice(in, s, &e[i]);
-    }
-    if (!bad)
-        qsort(e, s->n, sizeof *e, by_priority);
-    for (size_t i = 0; i < s->n && !bad; i++)
-        bad = json_array_append_new(list, slice_json(&e[i], s)) != 0;
-    free(e);
-    bad = json_object_set_new(root, "slices", list) != 0 || bad;
-    return bad ? fw_err_nomem(err) : FW_OK;
 }
 
 struct pair {
@@ -149,68 +61,58 @@ static int put_confusions(const struct fw_analysis_input *in, const double *coun
     return bad ? fw_err_nomem(err) : FW_OK;
 }
 
-/* The whole metric on dev, and the confusions behind it. */
-static int put_metric(const struct fw_analysis_input *in, json_t *root, struct fw_err *err)
+/* The whole metric on what is judged. values: the true ones, for regression. */
+static int whole_metric(const struct fw_analysis_input *in, const struct fw_judged *j,
+                        const double *values, double *out, struct fw_err *err)
 {
-    size_t n = in->data->n, used = 0, k = in->task->n_classes, cells;
-    char name[256];
-    int rc = FW_OK;
-    if (__builtin_mul_overflow(n + 1, (k + 1) * sizeof(float), &cells))
+    size_t k = in->task->n_classes, cells;
+    bool ordered = in->dev->probs && !fw_metric_from_confusion(&in->metric);
+    if (__builtin_mul_overflow(j->n + 1, (k + 1) * sizeof(float), &cells))
         return fw_err_nomem(err);
-    int *truth = malloc((n + 1) * sizeof *truth), *pred = malloc((n + 1) * sizeof *pred);
-    double *value = malloc((n + 1) * 2 * sizeof *value);
-    double *counts = calloc(k * k + 1, sizeof *counts);
-    float *probs = malloc(cells);
-    if (!truth || !pred || !value || !counts || !probs) {
-        rc = fw_err_nomem(err);
-        goto out;
+    double *pred = in->dev->value ? malloc((j->n + 1) * sizeof *pred) : NULL;
+    float *probs = ordered ? malloc(cells) : NULL;
+    if ((in->dev->value && !pred) || (ordered && !probs)) {
+        free(pred);
+        free(probs);
+        return fw_err_nomem(err);
     }
-    for (size_t i = 0; i < n; i++) {
-        const struct fw_sample *s = &in->data->samples[i];
-        long at = strcmp(s->split, "dev") ? -1 : fw_predictions_find(in->dev, s->id);
-        if (at < 0)
-            continue;
-        truth[used] = s->klass;
-        value[used] = s->value;
-        value[n + used] = in->dev->value ? in->dev->value[at] : NAN;
-        pred[used] = in->dev->pred ? in->dev->pred[at] : -1;
-        if (in->dev->probs)
-            memcpy(probs + used * k, in->dev->probs + (size_t)at * k, k * sizeof *probs);
-        used++;
+    for (size_t i = 0; i < j->n; i++) {
+        if (pred)
+            pred[i] = in->dev->value[j->at[i]];
+        if (probs)
+            memcpy(probs + i * k, in->dev->probs + j->at[i] * k, k * sizeof *probs);
     }
-    double v = fw_metric_value(&in->metric, used, k, truth, pred, in->dev->probs ? probs : NULL,
-                               value, value + n);
-    if (k)
-        fw_confusion_add(counts, k, truth, pred, used, 1);
-    json_t *metric =
-        json_pack("{s:s, s:o}", "name", fw_metric_name(&in->metric, in->task, name, sizeof name),
-                  "value", number_or_null(v));
-    if (json_object_set_new(root, "metric", metric) != 0)
-        rc = fw_err_nomem(err);
-    if (rc == FW_OK)
-        rc = put_confusions(in, counts, k, root, err);
-out:
-    free(truth);
+    *out = fw_metric_value(&in->metric, j->n, k, j->truth, j->pred, probs, values, pred);
     free(pred);
-    free(value);
-    free(counts);
     free(probs);
-    return rc;
+    return FW_OK;
 }
 
-/* How many more train samples the slice needs; 0 when it is covered. */
-static double missing(const struct fw_analysis_input *in, const struct fw_slicing *s,
-                      const struct fw_slice_count *c)
+/* The metric, and the confusions behind it. */
+static int put_metric(const struct fw_analysis_input *in, const struct fw_judged *j,
+                      const double *values, json_t *root, struct fw_err *err)
 {
-    double t = (double)c->train_n, all = (double)s->train_n, low, high, need = 0;
-    double dev = share((double)c->n, (double)s->dev_n);
-    fw_wilson((double)c->n, (double)s->dev_n, 0.95, &low, &high);
-    if (share(t, all) < low && dev < 1)
-        need = ceil((dev * all - t) / (1 - dev));
-    double equal = in->task->n_classes ? all / (double)in->task->n_classes : 0;
-    if (c->klass && t < equal / 4)
-        need = fmax(need, ceil(equal / 2 - t));
-    return fmax(need, 0);
+    size_t k = in->task->n_classes, cells;
+    char name[256];
+    double value = NAN;
+    int rc = whole_metric(in, j, values, &value, err);
+    if (rc != FW_OK)
+        return rc;
+    if (__builtin_mul_overflow(k, k + 1, &cells))
+        return fw_err_nomem(err);
+    double *counts = calloc(cells + 1, sizeof *counts);
+    if (!counts)
+        return fw_err_nomem(err);
+    if (j->truth)
+        fw_confusion_add(counts, k, j->truth, j->pred, j->n, 1);
+    json_t *metric =
+        json_pack("{s:s, s:o}", "name", fw_metric_name(&in->metric, in->task, name, sizeof name),
+                  "value", number_or_null(value));
+    rc = json_object_set_new(root, "metric", metric) ? fw_err_nomem(err) : FW_OK;
+    if (rc == FW_OK)
+        rc = put_confusions(in, counts, k, root, err);
+    free(counts);
+    return rc;
 }
 
 static int put_coverage(const struct fw_analysis_input *in, const struct fw_slicing *s,
@@ -220,7 +122,8 @@ static int put_coverage(const struct fw_analysis_input *in, const struct fw_slic
     bool bad = !list;
     for (size_t i = 0; i < s->n && !bad; i++) {
         const struct fw_slice_count *c = &s->v[i];
-        double need = missing(in, s, c);
+        double need = fw_slice_missing(in, s, c);
+        const struct fw_slice_base *base = c->held_out ? &s->half : &s->all;
         size_t at = 0;
         if (c->klass && !c->train_n)
             bad =
@@ -231,7 +134,7 @@ static int put_coverage(const struct fw_analysis_input *in, const struct fw_slic
             continue;
         json_t *one = json_pack("{s:s, s:f, s:f, s:I}", "slice", c->text, "train_share",
                                 share((double)c->train_n, (double)s->train_n), "dev_share",
-                                share((double)c->n, (double)s->dev_n), "missing", (json_int_t)need);
+                                share((double)c->n, (double)base->n), "missing", (json_int_t)need);
         while (at < json_array_size(list) &&
                json_integer_value(json_object_get(json_array_get(list, at), "missing")) >=
                    (json_int_t)need)
@@ -246,10 +149,11 @@ static int tell(const struct fw_analysis_input *in, const struct fw_slicing *s, 
                 struct fw_err *err)
 {
     bool bad = false;
-    if (!s->dev_n)
+    if (!s->all.n)
         bad = json_array_append_new(
-                  notes, json_string("There is no judged dev sample, so nothing can be said about "
-                                     "slices.")) != 0;
+                  notes,
+                  json_sprintf("There is no judged %ssample, so nothing can be said about slices.",
+                               in->judge_all ? "" : "dev ")) != 0;
     if (!bad && in->task->task == FW_CLASSIFICATION && !json_object_size(in->human_level))
         bad = json_array_append_new(
                   notes,
@@ -258,26 +162,75 @@ static int tell(const struct fw_analysis_input *in, const struct fw_slicing *s, 
     return bad ? fw_err_nomem(err) : FW_OK;
 }
 
-int fw_analysis_build(const struct fw_analysis_input *in, json_t **out, struct fw_err *err)
+/* What the metric of a slice's rows is computed from. */
+static int true_values(const struct fw_analysis_input *in, const struct fw_judged *j, double **out,
+                       struct fw_err *err)
+{
+    double *v = malloc((j->n + 1) * sizeof *v);
+    if (!v)
+        return fw_err_nomem(err);
+    for (size_t i = 0; i < j->n; i++)
+        v[i] = in->data->samples[j->row[i]].value;
+    *out = v;
+    return FW_OK;
+}
+
+static int build(const struct fw_analysis_input *in, json_t *root, json_t *notes,
+                 struct fw_err *err)
 {
     struct fw_slicing s = {0};
-    json_t *root = json_pack("{s:i}", "version", 1), *notes = json_array();
-    int rc = root && notes ? FW_OK : fw_err_nomem(err);
+    struct fw_judged j = {0};
+    struct fw_found found = {0};
+    struct fw_ids suspects = {0};
+    struct fw_worth_base worth[2] = {0};
+    double *value = NULL;
+    int rc = fw_judged_make(in, &j, err);
+    if (rc == FW_OK && !j.truth)
+        rc = true_values(in, &j, &value, err);
+    struct fw_worth_rows rows = {.n = j.n,
+                                 .k = in->task->n_classes,
+                                 .truth = j.truth,
+                                 .pred = j.pred,
+                                 .loss = j.loss,
+                                 .at = j.at,
+                                 .value = value};
+    rows.probs = in->dev->has_probs ? in->dev->probs : NULL;
+    struct fw_worth_rows half = rows;
+    half.left_out = j.explored;
     if (rc == FW_OK)
-        rc = put_metric(in, root, err);
+        rc = fw_worth_open(&in->metric, &rows, &worth[0], err);
     if (rc == FW_OK)
-        rc = fw_slicing_count(in, &s, notes, err);
+        rc = fw_worth_open(&in->metric, &half, &worth[1], err);
     if (rc == FW_OK)
-        rc = put_slices(in, &s, root, err);
+        rc = put_metric(in, &j, value, root, err);
     if (rc == FW_OK)
-        rc = fw_analysis_suspects(in, root, notes, err);
+        rc = fw_analysis_suspects(in, root, notes, &suspects, err);
+    if (rc == FW_OK)
+        rc = fw_found_make(in, &j, notes, &found, err);
+    if (rc == FW_OK)
+        rc = fw_slicing_count(in, &j, &found, in->out_of_fold ? &suspects : NULL, &s, notes, err);
+    if (rc == FW_OK)
+        rc = fw_analysis_slices(in, &j, &s, worth, root, err);
     if (rc == FW_OK)
         rc = put_coverage(in, &s, root, notes, err);
     if (rc == FW_OK)
         rc = tell(in, &s, notes, err);
+    fw_worth_close(&worth[0]);
+    fw_worth_close(&worth[1]);
+    fw_slicing_release(&s);
+    fw_found_release(&found);
+    fw_ids_release(&suspects);
+    fw_judged_release(&j);
+    free(value);
+    return rc;
+}
+
+int fw_analysis_build(const struct fw_analysis_input *in, json_t **out, struct fw_err *err)
+{
+    json_t *root = json_pack("{s:i}", "version", 1), *notes = json_array();
+    int rc = root && notes ? build(in, root, notes, err) : fw_err_nomem(err);
     if (rc == FW_OK && json_object_set(root, "notes", notes) != 0)
         rc = fw_err_nomem(err);
-    fw_slicing_release(&s);
     json_decref(notes);
     if (rc == FW_OK)
         *out = root;

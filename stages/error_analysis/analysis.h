@@ -15,7 +15,26 @@
  *      "importance": 1, "ease": 1,
  *      "worth": 0.020,                  gap × share: what the accuracy of the whole would gain if
  *                                       the gap closed, whatever the metric
- *      "priority": 0.020}],             worth × importance × ease
+ *      "priority": 0.020,               worth × importance × ease
+ *                                       from here on optional, for other people's plugins:
+ *      "worth_metric": 0.031 | null,    what the run's metric would gain (priority.h); worths of
+ *                                       slices that overlap do not add up, so:
+ *      "order": 1 | null,               its place in the order to work in, the first ten,
+ *      "worth_next": 0.020 | null,      and what it is worth after those before it
+ *      "p": 0.002 | null,               "no worse than the rest" (worse.h); null: nothing to test
+ *      "p_adjusted": 0.01 | null,       over all slices that were looked at: declared ones, classes
+ *                                       and values by Benjamini and Hochberg, found ones by Holm
+ *      "weak": true,                    p_adjusted ≤ 0.05
+ *      "found": null | "sliceline" | "cluster",     not declared, but found in the data (found.h).
+ *                                       A cluster has no condition: its "slice" is "cluster 3". All
+ *                                       figures of a sliceline slice are of the half of the samples
+ *                                       that the search did not see
+ *      "suspects": 12 | null,           train samples of the slice whose label is suspected; null
+ *      "missing": 90 | null,            for a cluster; train samples it lacks (see coverage)
+ *      "examples": ["id"],              of a found slice: its greatest losses, or nearest the centre
+ *      "traits": [{"condition": "shift == 'night'", "share": 0.8, "lift": 3.1}]}],
+ *                                       of a cluster: what is frequent in it, and how many times as
+ *                                       frequent as in all
  *   "suspects": [                       train samples, most suspicious first
  *     {"id": "x", "label": "a", "suggested": "b", "score": 0.03, "method": "confident-learning"}],
  *   "confusions": [{"true": "a", "predicted": "b", "n": 7, "rate": 0.12}],      dev, greatest first
@@ -45,8 +64,10 @@ int fw_analysis_load(const char *path, json_t **out, struct fw_err *err);
 /* What an analysis is made from; everything is borrowed. */
 struct fw_analysis_input {
     const struct fw_task_info *task;
-    const struct fw_dataset *data;    /* rows of split "train" and "dev"; others are left out */
-    const struct fw_predictions *dev; /* of the dev rows */
+    const struct fw_dataset *data; /* rows of split "train" and "dev"; others are left out */
+    bool judge_all; /* no splits: each labelled row is judged by `dev` and is a train row too, whose
+                       label is judged by `out_of_fold` (the two may be the same) */
+    const struct fw_predictions *dev;         /* of the dev rows */
     const struct fw_predictions *out_of_fold; /* of the train rows by models that did not see them;
                                                  NULL: no suspects, no noise estimate */
     struct fw_metric metric;
@@ -60,6 +81,12 @@ struct fw_analysis_input {
     size_t max_suspects;
     enum fw_cl_filter filter; /* which labels are suspects, and */
     enum fw_cl_score score;   /* in which order */
+    size_t max_found;         /* slices to find at most; 0: none are sought */
+    size_t found_level;       /* values in a found condition at most; 0: 3 */
+    double found_share;       /* of the rows searched that a found slice has at least; 0: 0.01 */
+    bool
+        found_class; /* may a found condition speak of the class? Then it cannot be collected for */
+    uint64_t seed;   /* of the halves and the clusters */
 };
 
 /*
@@ -81,8 +108,9 @@ struct fw_analysis_input {
  */
 int fw_analysis_build(const struct fw_analysis_input *in, json_t **out, struct fw_err *err);
 
-/* The parts that need no slices, for analysis.c. Arrays of the object above. */
+/* The parts that need no slices, for analysis.c. Arrays of the object above; all: the ids of all
+ * suspects, also of those beyond max_suspects (borrowed from the dataset). */
 int fw_analysis_suspects(const struct fw_analysis_input *in, json_t *root, json_t *notes,
-                         struct fw_err *err);
+                         struct fw_ids *all, struct fw_err *err);
 
 #endif

@@ -5,7 +5,7 @@
 #include "pipeline/base/fs.h"
 #include "stages/error_analysis/analysis.h"
 
-enum kind { TEXT, TEXT_OR_NULL, NUMBER, NUMBER_OR_NULL, COUNT };
+enum kind { TEXT, TEXT_OR_NULL, NUMBER, NUMBER_OR_NULL, COUNT, COUNT_OR_NULL, BOOL };
 
 struct need {
     const char *key;
@@ -31,6 +31,16 @@ static const struct need slice_fields[] = {
     {"priority", NUMBER},
     {NULL, TEXT},
 };
+/* May be left out, but must be this when they are there. */
+static const struct need optional_slice_fields[] = {
+    {"worth_metric", NUMBER_OR_NULL}, {"order", COUNT_OR_NULL},
+    {"worth_next", NUMBER_OR_NULL},   {"p", NUMBER_OR_NULL},
+    {"p_adjusted", NUMBER_OR_NULL},   {"weak", BOOL},
+    {"found", TEXT_OR_NULL},          {"suspects", COUNT_OR_NULL},
+    {"missing", COUNT_OR_NULL},       {NULL, TEXT},
+};
+static const struct need trait_fields[] = {
+    {"condition", TEXT}, {"share", NUMBER}, {"lift", NUMBER}, {NULL, TEXT}};
 static const struct need suspect_fields[] = {
     {"id", TEXT},      {"label", TEXT},  {"suggested", TEXT},
     {"score", NUMBER}, {"method", TEXT}, {NULL, TEXT},
@@ -66,25 +76,35 @@ static bool fits(const json_t *v, enum kind kind)
         return json_is_number(v);
     case NUMBER_OR_NULL:
         return json_is_number(v) || json_is_null(v);
+    case BOOL:
+        return json_is_boolean(v);
     default:
-        return json_is_integer(v) && json_integer_value(v) >= 0;
+        return (json_is_integer(v) && json_integer_value(v) >= 0) ||
+               (kind == COUNT_OR_NULL && json_is_null(v));
     }
 }
 
 static const char *wanted(enum kind kind)
 {
-    static const char *const words[] = {"a text", "a text or null", "a number", "a number or null",
-                                        "a whole number of at least 0"};
+    static const char *const words[] = {"a text",
+                                        "a text or null",
+                                        "a number",
+                                        "a number or null",
+                                        "a whole number of at least 0",
+                                        "a whole number of at least 0, or null",
+                                        "true or false"};
     return words[kind];
 }
 
-static int check_fields(const char *path, const char *where, const json_t *o,
-                        const struct need *needs, struct fw_err *err)
+static int check_those(const char *path, const char *where, const json_t *o,
+                       const struct need *needs, bool optional, struct fw_err *err)
 {
     if (!json_is_object(o))
         return fw_err_set(err, FW_EINVAL, "%s: '%s' is missing or not an object", path, where);
     for (; needs->key; needs++) {
         const json_t *v = json_object_get(o, needs->key);
+        if (!v && optional)
+            continue;
         if (!v)
             return fw_err_set(err, FW_EINVAL, "%s: '%s.%s' is missing", path, where, needs->key);
         if (!fits(v, needs->kind))
@@ -92,6 +112,12 @@ static int check_fields(const char *path, const char *where, const json_t *o,
                               wanted(needs->kind));
     }
     return FW_OK;
+}
+
+static int check_fields(const char *path, const char *where, const json_t *o,
+                        const struct need *needs, struct fw_err *err)
+{
+    return check_those(path, where, o, needs, false, err);
 }
 
 static int check_list(const char *path, const json_t *root, const char *key,
@@ -110,6 +136,25 @@ static int check_list(const char *path, const json_t *root, const char *key,
             return fw_err_set(err, FW_EINVAL, "%s: '%s' is not a text", path, where);
     }
     return FW_OK;
+}
+
+/* What a slice may say beside what it must. */
+static int check_slices(const char *path, const json_t *root, struct fw_err *err)
+{
+    int rc = check_list(path, root, "slices", slice_fields, err);
+    const json_t *v;
+    size_t i;
+    json_array_foreach (json_object_get(root, "slices"), i, v) {
+        char where[64];
+        snprintf(where, sizeof where, "slices[%zu]", i);
+        if (rc == FW_OK)
+            rc = check_those(path, where, v, optional_slice_fields, true, err);
+        if (rc == FW_OK && json_object_get(v, "examples"))
+            rc = check_list(path, v, "examples", NULL, err);
+        if (rc == FW_OK && json_object_get(v, "traits"))
+            rc = check_list(path, v, "traits", trait_fields, err);
+    }
+    return rc;
 }
 
 static int check_noise(const char *path, const json_t *root, struct fw_err *err)
@@ -141,7 +186,7 @@ static int check(const char *path, const json_t *root, struct fw_err *err)
         return fw_err_set(err, FW_EINVAL, "%s: 'version' is missing or not 1", path);
     int rc = check_fields(path, "metric", json_object_get(root, "metric"), metric_fields, err);
     if (rc == FW_OK)
-        rc = check_list(path, root, "slices", slice_fields, err);
+        rc = check_slices(path, root, err);
     if (rc == FW_OK)
         rc = check_list(path, root, "suspects", suspect_fields, err);
     if (rc == FW_OK)

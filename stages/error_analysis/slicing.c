@@ -11,7 +11,11 @@ enum { MAX_VALUES = 50 }; /* slices from one field */
 
 struct pass {
     const struct fw_analysis_input *in;
+    const struct fw_judged *j;
+    const struct fw_found *found;
+    const struct fw_ids *suspects;
     struct fw_slicing *s;
+    size_t first_found;
     struct fw_slice **conditions; /* n_slices; NULL: said already */
     size_t first_value;           /* slices from here on come from fields */
     size_t *at;                   /* of a condition: its slice */
@@ -55,43 +59,39 @@ static int note(json_t *notes, struct fw_buf *b, struct fw_err *err)
     return bad ? fw_err_nomem(err) : FW_OK;
 }
 
-/* One sample judged, as a slice sees it. */
+/* One sample, as a slice sees it. */
 struct verdict {
-    bool dev, train;
-    double value; /* hit, or absolute error */
-    bool error;
+    bool train, suspect, judged;
+    uint32_t row; /* judged: its row there */
 };
 
-static bool judge(const struct fw_analysis_input *in, const struct fw_slicing *s,
-                  const struct fw_sample *sample, struct verdict *out)
+static int count(const struct pass *p, struct fw_slice_count *c, const struct verdict *v,
+                 struct fw_err *err)
 {
-    *out = (struct verdict){.train = !strcmp(sample->split, "train")};
-    if (out->train || strcmp(sample->split, "dev") != 0)
-        return out->train;
-    bool regression = in->task->task == FW_REGRESSION;
-    long at = fw_predictions_find(in->dev, sample->id);
-    if (at < 0 || (regression ? isnan(sample->value) : sample->klass < 0))
-        return false;
-    out->dev = true;
-    if (regression) {
-        out->value = fabs(in->dev->value[at] - sample->value);
-        out->error = out->value > 2 * s->mean_error;
-    } else {
-        out->value = in->dev->pred[at] == sample->klass;
-        out->error = out->value < 0.5;
-    }
-    return true;
-}
-
-static void count(struct fw_slice_count *c, const struct verdict *v)
-{
+    double loss = v->judged ? p->j->loss[v->row] : 0;
     c->train_n += v->train;
-    if (!v->dev)
-        return;
-    c->n++;
-    c->errors += v->error;
-    c->sum += v->value;
-    c->square += v->value * v->value;
+    c->suspects += v->suspect;
+    if (!v->judged)
+        return FW_OK;
+    c->n_all++;
+    if (!c->held_out || !p->j->explored[v->row]) {
+        c->n++;
+        c->errors += p->j->error[v->row];
+        c->sum += loss;
+        c->square += loss * loss;
+    }
+    if (!(loss > 0))
+        return FW_OK;
+    if (c->n_rows == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 64;
+        uint32_t *more = realloc(c->row, cap * sizeof *more);
+        if (!more)
+            return fw_err_nomem(err);
+        c->row = more;
+        c->cap = cap;
+    }
+    c->row[c->n_rows++] = v->row;
+    return FW_OK;
 }
 
 /* No index: too many values; a declared condition counts it; memory is out. */
@@ -137,50 +137,74 @@ static int count_row(struct pass *p, const struct fw_row *row, const struct verd
         long at = field ? value_slice(p, d, field, fw_slice_get(row, field)) : (long)p->at[d];
         if (at == NO_MEMORY)
             return fw_err_nomem(err);
-        if (at >= 0)
-            count(&p->s->v[at], v);
         p->dropped[d] += at == NO_SLICE;
+        int rc = at >= 0 ? count(p, &p->s->v[at], v, err) : FW_OK;
+        if (rc != FW_OK)
+            return rc;
     }
     return FW_OK;
+}
+
+/* The found slices that the sample is in; found[i] is slice first_found + i. */
+static int count_found(struct pass *p, const struct fw_row *row, const struct verdict *v,
+                       struct fw_err *err)
+{
+    int rc = FW_OK;
+    for (size_t i = 0; i < p->found->n && rc == FW_OK; i++) {
+        const struct fw_found_slice *f = &p->found->v[i];
+        bool in = f->condition ? fw_slice_match(f->condition, row)
+                               : v->judged && p->found->cluster[v->row] == f->cluster;
+        struct verdict seen = *v;
+        seen.train = seen.train && f->condition;
+        seen.suspect = seen.suspect && f->condition;
+        if (in)
+            rc = count(p, &p->s->v[p->first_found + i], &seen, err);
+    }
+    return rc;
+}
+
+static void count_base(const struct fw_judged *j, bool held_out, struct fw_slice_base *b)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        if (held_out && j->explored[i])
+            continue;
+        b->n++;
+        b->errors += j->error[i];
+        b->sum += j->loss[i];
+        b->square += j->loss[i] * j->loss[i];
+    }
 }
 
 static int count_samples(struct pass *p, struct fw_err *err)
 {
     const struct fw_dataset *ds = p->in->data;
-    struct fw_rows *rows = p->in->n_slices ? fw_rows_new() : NULL;
-    int rc = p->in->n_slices && !rows ? fw_err_nomem(err) : FW_OK;
+    bool read = p->in->n_slices || p->found->n;
+    struct fw_rows *rows = read ? fw_rows_new() : NULL;
+    int rc = read && !rows ? fw_err_nomem(err) : FW_OK;
+    size_t next = 0;
     for (size_t i = 0; i < ds->n && rc == FW_OK; i++) {
         const struct fw_sample *s = &ds->samples[i];
-        struct verdict v;
+        struct verdict v = {.train = fw_analysis_trains(p->in, s)};
         struct fw_row row;
-        if (!judge(p->in, p->s, s, &v)) {
-            p->s->unjudged += !strcmp(s->split, "dev");
-            continue;
+        if (next < p->j->n && p->j->row[next] == i) {
+            v.judged = true;
+            v.row = (uint32_t)next++;
         }
+        if (!v.train && !v.judged)
+            continue;
+        v.suspect = v.train && p->suspects && fw_ids_find(p->suspects, s->id) >= 0;
         p->s->train_n += v.train;
-        p->s->dev_n += v.dev;
-        p->s->errors += v.error;
         if (s->klass >= 0)
-            count(&p->s->v[s->klass], &v);
-        if (rows && (rc = fw_row_parse(rows, s->raw, s->raw_len, &row, err)) == FW_OK)
+            rc = count(p, &p->s->v[s->klass], &v, err);
+        if (rc == FW_OK && rows)
+            rc = fw_row_parse(rows, s->raw, s->raw_len, &row, err);
+        if (rc == FW_OK && rows)
             rc = count_row(p, &row, &v, err);
+        if (rc == FW_OK && rows)
+            rc = count_found(p, &row, &v, err);
     }
     fw_rows_free(rows);
     return rc;
-}
-
-static double mean_error(const struct fw_analysis_input *in)
-{
-    double sum = 0, n = 0;
-    for (size_t i = 0; i < in->data->n; i++) {
-        const struct fw_sample *s = &in->data->samples[i];
-        long at = strcmp(s->split, "dev") ? -1 : fw_predictions_find(in->dev, s->id);
-        if (at < 0 || isnan(s->value))
-            continue;
-        sum += fabs(in->dev->value[at] - s->value);
-        n++;
-    }
-    return n > 0 ? sum / n : 0;
 }
 
 /* Slices that are there already: written twice, or the classes once more. */
@@ -224,6 +248,18 @@ static int declare(struct pass *p, struct fw_err *err)
         if (at < 0)
             return fw_err_nomem(err);
     }
+    for (size_t i = 0; i < p->found->n; i++) {
+        if (i == 0)
+            p->first_found = p->s->n;
+        const struct fw_found_slice *f = &p->found->v[i];
+        int rc = add_slice(p->s, strdup(f->text), NULL, err);
+        if (rc != FW_OK)
+            return rc;
+        p->s->v[p->s->n - 1].found = f;
+        p->s->v[p->s->n - 1].held_out = f->condition != NULL;
+        if (fw_ids_add(&p->s->texts, p->s->v[p->s->n - 1].text) < 0)
+            return fw_err_nomem(err);
+    }
     p->first_value = p->s->n;
     return FW_OK;
 }
@@ -250,20 +286,21 @@ static int tell(struct pass *p, json_t *notes, struct fw_err *err)
         if (b.len)
             rc = note(notes, &b, err);
     }
-    if (p->s->unjudged && rc == FW_OK) {
+    if (p->j->unjudged && rc == FW_OK) {
         struct fw_buf b = {0};
-        fw_buf_printf(&b, "%zu dev samples have no label or no prediction and are not judged.",
-                      p->s->unjudged);
+        fw_buf_printf(&b, "%zu %ssamples have no label or no prediction and are not judged.",
+                      p->j->unjudged, p->in->judge_all ? "" : "dev ");
         rc = note(notes, &b, err);
     }
     return rc;
 }
 
-int fw_slicing_count(const struct fw_analysis_input *in, struct fw_slicing *out, json_t *notes,
-                     struct fw_err *err)
+int fw_slicing_count(const struct fw_analysis_input *in, const struct fw_judged *j,
+                     const struct fw_found *found, const struct fw_ids *suspects,
+                     struct fw_slicing *out, json_t *notes, struct fw_err *err)
 {
     size_t n = in->n_slices + 1;
-    struct pass p = {.in = in, .s = out};
+    struct pass p = {.in = in, .j = j, .found = found, .suspects = suspects, .s = out};
     p.conditions = calloc(n, sizeof(struct fw_slice *));
     p.at = calloc(4 * n, sizeof *p.at);
     int rc = p.conditions && p.at ? FW_OK : fw_err_nomem(err);
@@ -271,7 +308,8 @@ int fw_slicing_count(const struct fw_analysis_input *in, struct fw_slicing *out,
         p.values = p.at + n;
         p.dropped = p.values + n;
         p.seen = p.dropped + n;
-        out->mean_error = in->task->task == FW_REGRESSION ? mean_error(in) : 0;
+        count_base(j, false, &out->all);
+        count_base(j, true, &out->half);
         rc = declare(&p, err);
     }
     if (rc == FW_OK)
@@ -287,8 +325,10 @@ int fw_slicing_count(const struct fw_analysis_input *in, struct fw_slicing *out,
 
 void fw_slicing_release(struct fw_slicing *s)
 {
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         free(s->v[i].text);
+        free(s->v[i].row);
+    }
     free(s->v);
     fw_ids_release(&s->texts);
     memset(s, 0, sizeof *s);

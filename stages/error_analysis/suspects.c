@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/error_analysis/analysis.h"
+#include "stages/error_analysis/judged.h"
 
 struct suspect {
     double score;
@@ -48,7 +48,7 @@ static int collect(const struct fw_analysis_input *in, struct judged *j, struct 
     bool regression = in->task->task == FW_REGRESSION;
     for (size_t i = 0; i < in->data->n; i++) {
         const struct fw_sample *s = &in->data->samples[i];
-        long at = strcmp(s->split, "train") ? -1 : fw_predictions_find(in->out_of_fold, s->id);
+        long at = fw_analysis_trains(in, s) ? fw_predictions_find(in->out_of_fold, s->id) : -1;
         if (at < 0 || (regression ? isnan(s->value) : s->klass < 0))
             continue;
         j->samples[j->n] = s;
@@ -231,7 +231,7 @@ static int put_suspects(const struct fw_analysis_input *in, const struct judged 
 }
 
 int fw_analysis_suspects(const struct fw_analysis_input *in, json_t *root, json_t *notes,
-                         struct fw_err *err)
+                         struct fw_ids *all, struct fw_err *err)
 {
     struct judged j = {0};
     int rc = FW_OK;
@@ -250,6 +250,9 @@ int fw_analysis_suspects(const struct fw_analysis_input *in, json_t *root, json_
                                              : by_confidence(in, &j, root, notes, err);
     if (rc == FW_OK)
         rc = put_suspects(in, &j, root, err);
+    for (size_t f = 0; f < j.n_found && rc == FW_OK; f++)
+        if (fw_ids_add(all, j.samples[j.found[f].i]->id) < 0)
+            rc = fw_err_nomem(err);
     release(&j);
     return rc;
 }
