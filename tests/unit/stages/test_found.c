@@ -131,6 +131,8 @@ static void test_planted_is_found(void **state)
     struct fw_predictions *p = predict(ds, METADATA, 5);
     struct fw_analysis_input in = {
         .task = &classes, .data = ds, .dev = p, .metric = {FW_MACRO_F1, -1}, .max_found = 10};
+    json_t *human = json_pack("{s:f}", "default", 0.9);
+    in.human_level = human;
     json_t *root = analyse(&in);
     const json_t *s = first_found(root, "sliceline");
     assert_non_null(s);
@@ -144,6 +146,7 @@ static void test_planted_is_found(void **state)
     assert_true(fabs(num(s, "share") - 1.0 / 6) < 0.04);
     assert_int_equal(num(s, "order"), 1);
     assert_true(fabs(num(s, "worth_next") - num(s, "worth")) < 1e-9);
+    assert_true(num(s, "worth_metric") > 0.5 * num(s, "worth"));
     assert_int_equal(json_array_size(json_object_get(s, "examples")), FW_FOUND_EXAMPLES);
     const struct fw_sample *one =
         fw_dataset_find(ds, json_string_value(json_array_get(json_object_get(s, "examples"), 0)));
@@ -161,6 +164,7 @@ static void test_planted_is_found(void **state)
     root = analyse(&in);
     assert_int_equal(count_found(root), 0);
     json_decref(root);
+    json_decref(human);
     fw_predictions_free(p);
     fw_dataset_free(ds);
 }
