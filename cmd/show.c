@@ -6,6 +6,8 @@
 #include "cmd/cmd.h"
 #include "pipeline/loop/record.h"
 
+enum { SLICES_SHOWN = 12 };
+
 static const char help[] =
     "usage: flywheel show [RUN] [--iteration N] [--runs] [-f FILE] [--json]\n\n"
     "The record of a run (default: the newest): each iteration with its fixes, what they gained, "
@@ -146,15 +148,35 @@ static void print_fixes(const json_t *it)
     cmd_table_print(&t, "  ");
 }
 
+/* Which samples to look at in the slices that were found, and what the clusters are made of. */
+static void print_found(const json_t *analysis)
+{
+    size_t i, k, told = 0;
+    json_t *s, *v;
+    json_array_foreach (json_object_get(analysis, "slices"), i, s) {
+        if (i == SLICES_SHOWN || !json_is_string(json_object_get(s, "found")))
+            continue;
+        printf("%s  %s:", told++ ? "" : "found slices\n", cmd_text(s, "slice"));
+        json_array_foreach (json_object_get(s, "traits"), k, v)
+            printf("%s %s (%.0f %%, %.1f times as frequent)", k ? ";" : " mostly",
+                   cmd_text(v, "condition"), 100 * cmd_number(v, "share"), cmd_number(v, "lift"));
+        json_array_foreach (json_object_get(s, "examples"), k, v)
+            printf("%s %s", k ? "," : " e.g.", json_string_value(v));
+        putchar('\n');
+    }
+}
+
 static void print_slices(const json_t *analysis)
 {
     struct cmd_table t = {0};
     size_t i;
     json_t *s;
-    cmd_table_row(&t, 6, "slice", "n", "share", "accuracy", "gap", "worth, points of accuracy");
+    cmd_table_row(&t, 9, "slice", "n", "share", "accuracy", "gap", "worse than the rest",
+                  "worth, points of accuracy", "suspects", "missing");
     json_array_foreach (json_object_get(analysis, "slices"), i, s) {
-        char n[16], share[16], metric[48], gap[16], worth[16];
-        if (i == 12)
+        char n[16], share[16], metric[48], gap[16], worth[16], p[32] = "-", suspects[16] = "-",
+                                                               missing[16] = "-";
+        if (i == SLICES_SHOWN)
             break;
         snprintf(n, sizeof n, "%.0f", cmd_number(s, "n"));
         snprintf(share, sizeof share, "%.1f %%", 100 * cmd_number(s, "share"));
@@ -162,10 +184,19 @@ static void print_slices(const json_t *analysis)
                  cmd_number(s, "low"), cmd_number(s, "high"));
         snprintf(gap, sizeof gap, "%.3f", cmd_number(s, "gap"));
         snprintf(worth, sizeof worth, "%.2f", 100 * cmd_number(s, "worth"));
-        cmd_table_row(&t, 6, cmd_text(s, "slice"), n, share, metric, gap, worth);
+        if (json_is_number(json_object_get(s, "p_adjusted")))
+            snprintf(p, sizeof p, "%sp = %.2g", cmd_number(s, "p_adjusted") <= 0.05 ? "yes, " : "",
+                     cmd_number(s, "p_adjusted"));
+        if (json_is_number(json_object_get(s, "suspects")))
+            snprintf(suspects, sizeof suspects, "%.0f", cmd_number(s, "suspects"));
+        if (json_is_number(json_object_get(s, "missing")))
+            snprintf(missing, sizeof missing, "%.0f", cmd_number(s, "missing"));
+        cmd_table_row(&t, 9, cmd_text(s, "slice"), n, share, metric, gap, p, worth, suspects,
+                      missing);
     }
     puts("slices by priority, before this iteration's fixes");
     cmd_table_print(&t, "  ");
+    print_found(analysis);
 }
 
 static void print_stages(const json_t *it)

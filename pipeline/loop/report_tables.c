@@ -34,12 +34,46 @@ static bool has_human_level(struct fw_page *p)
     return fw_page_get(human, "default") || json_object_size(fw_page_get(human, "classes"));
 }
 
-static void put_slice(struct fw_page *p, const json_t *s, double from)
+/* Under the name of a slice that was found: how, what is in it, and which samples to look at. */
+static void put_found(struct fw_page *p, const json_t *s)
+{
+    const char *found = fw_page_str(s, "found");
+    const json_t *v;
+    size_t i;
+    if (!found)
+        return;
+    fw_page_say(p, "<br><small>%s",
+                strcmp(found, "cluster") ? "found by search" : "a cluster of embeddings");
+    json_array_foreach (fw_page_get(s, "traits"), i, v)
+        fw_page_say(p, "%s %s (%p, %f times as frequent)", i ? ";" : ", mostly",
+                    fw_page_str(v, "condition"), fw_page_num(v, "share"),
+                    round(10 * fw_page_num(v, "lift")) / 10);
+    json_array_foreach (fw_page_get(s, "examples"), i, v)
+        fw_page_say(p, "%s%s", i ? ", " : "; e.g. ", json_string_value(v));
+    fw_page_say(p, "</small>");
+}
+
+/* Analyses of other plugins may have no tests. */
+static bool has_tests(const json_t *analysis)
+{
+    return json_object_get(json_array_get(fw_page_get(analysis, "slices"), 0), "p_adjusted") !=
+           NULL;
+}
+
+/* Points of accuracy say it all when accuracy is the metric. */
+static bool has_own_worth(const json_t *analysis)
+{
+    const char *metric = fw_page_str(fw_page_get(analysis, "metric"), "name");
+    return has_tests(analysis) && metric && strcmp(metric, "accuracy") != 0;
+}
+
+static void put_slice(struct fw_page *p, const json_t *analysis, const json_t *s, double from)
 {
     double metric = fw_page_num(s, "metric");
     const char *klass = fw_page_str(s, "class");
-    fw_page_say(p, "<tr><th scope=\"row\">%s</th><td class=\"n\">%p</td><td class=\"n\">%n</td>",
-                klass ? klass : fw_page_str(s, "slice"), fw_page_num(s, "share"),
+    fw_page_say(p, "<tr><th scope=\"row\">%s", klass ? klass : fw_page_str(s, "slice"));
+    put_found(p, s);
+    fw_page_say(p, "</th><td class=\"n\">%p</td><td class=\"n\">%n</td>", fw_page_num(s, "share"),
                 fw_page_num(s, "n"));
     fw_page_say(p, "<td class=\"n\"><b>%p</b></td><td>", metric);
     fw_page_bar(p, metric, fw_page_num(s, "low"), fw_page_num(s, "high"), from, 1, "up");
@@ -47,8 +81,22 @@ static void put_slice(struct fw_page *p, const json_t *s, double from)
     if (has_human_level(p))
         fw_page_say(p, "<td class=\"n\">%p</td>", fw_page_num(s, "human_level"));
     fw_page_say(p, "<td class=\"n\">%p</td>", fw_page_num(s, "gap"));
-    fw_page_say(p, "<td class=\"n\">%u</td><td class=\"n\"><b>%u</b></td></tr>\n",
-                fw_page_num(s, "worth"), fw_page_num(s, "priority"));
+    if (has_tests(analysis)) {
+        double adjusted = fw_page_num(s, "p_adjusted");
+        fw_page_say(p, "<td class=\"n\">%r", fw_page_true(s, "weak") ? "yes, " : "");
+        if (isnan(adjusted))
+            fw_page_say(p, "–</td>");
+        else
+            fw_page_say(p, "p&nbsp;%q</td>", adjusted);
+    }
+    if (has_own_worth(analysis))
+        fw_page_say(p, "<td class=\"n\">%g</td>", fw_page_num(s, "worth_metric"));
+    fw_page_say(p, "<td class=\"n\">%u</td><td class=\"n\"><b>%u</b></td>", fw_page_num(s, "worth"),
+                fw_page_num(s, "priority"));
+    if (has_tests(analysis))
+        fw_page_say(p, "<td class=\"n\">%n</td><td class=\"n\">%n</td>", fw_page_num(s, "suspects"),
+                    fw_page_num(s, "missing"));
+    fw_page_say(p, "</tr>\n");
 }
 
 /* Where the bars begin: the same for both tables, so that they can be compared. */
@@ -75,16 +123,27 @@ static void put_priorities(struct fw_page *p, const json_t *analysis, double fro
     fw_page_say(p,
                 "<thead><tr><th scope=\"col\">Slice</th><th scope=\"col\" class=\"n\">Share</th>"
                 "<th scope=\"col\" class=\"n\">Samples</th>"
-                "<th scope=\"col\" class=\"n\">Accuracy</th><td class=\"pic\"></td>%r"
-                "<th scope=\"col\" class=\"n\">Worth, points of accuracy</th>"
-                "<th scope=\"col\" class=\"n\">Priority</th></tr></thead><tbody>\n",
+                "<th scope=\"col\" class=\"n\">Accuracy</th><td class=\"pic\"></td>%r%r",
                 has_human_level(p) ? "<th scope=\"col\" class=\"n\">Human level</th>"
                                      "<th scope=\"col\" class=\"n\">Gap to human level</th>"
-                                   : "<th scope=\"col\" class=\"n\">Gap to 100 %</th>");
+                                   : "<th scope=\"col\" class=\"n\">Gap to 100 %</th>",
+                has_tests(analysis) ? "<th scope=\"col\" class=\"n\">Worse than the rest?</th>"
+                                    : "");
+    if (has_own_worth(analysis)) {
+        fw_page_say(p, "<th scope=\"col\" class=\"n\">Worth, ");
+        fw_page_metric_name(p, fw_page_str(fw_page_get(analysis, "metric"), "name"), false);
+        fw_page_say(p, "</th>");
+    }
+    fw_page_say(p,
+                "<th scope=\"col\" class=\"n\">Worth, points of accuracy</th>"
+                "<th scope=\"col\" class=\"n\">Priority</th>%r</tr></thead><tbody>\n",
+                has_tests(analysis) ? "<th scope=\"col\" class=\"n\">Suspect labels</th>"
+                                      "<th scope=\"col\" class=\"n\">Missing samples</th>"
+                                    : "");
     json_array_foreach (slices, i, s) {
         if (i == MOST_SLICES)
             break;
-        put_slice(p, s, from);
+        put_slice(p, analysis, s, from);
     }
     fw_page_table_end(p);
     if (n > MOST_SLICES)
@@ -105,8 +164,16 @@ void fw_report_priorities(struct fw_page *p)
     fw_page_say(
         p,
         "<p>Worth is what closing the gap to %r would add to the accuracy of the whole: gap "
-        "× share. Priority weighs it by importance and by how easy the fix is.</p>\n",
-        has_human_level(p) ? "human level" : "100 %");
+        "× share. Worths of slices that overlap do not add up. Priority weighs it by importance "
+        "and "
+        "by how easy the fix is.%r</p>\n",
+        has_human_level(p) ? "human level" : "100 %",
+        has_tests(before) || has_tests(after) ? " Suspect labels are worth looking at, missing "
+                                                "samples worth collecting. The p-values "
+                                                "are adjusted for how many slices were looked at; "
+                                                "what was found by search is measured "
+                                                "on the half of dev that the search has not seen."
+                                              : "");
     double from = lowest(before, lowest(after, 0.9));
     put_priorities(p, before, from, "Before: the baseline");
     if (after != before)

@@ -1,6 +1,6 @@
 /*
- * analyse: error analysis of the champion. Slices with their room for improvement, suspect labels
- * by confident learning, confusions, coverage. A thin shell over stages/error_analysis.
+ * analyse: error analysis of the champion. Slices, declared and found, with their room for improvement,
+ * suspect labels by confident learning, confusions, coverage. A thin shell over stages/error_analysis.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +11,12 @@
 #include "stages/relabel/candidates.h"
 
 static const char describe[] =
-    "{\"protocol\": 1, \"name\": \"analyse\", \"version\": \"1.0.0\",\n"
+    "{\"protocol\": 1, \"name\": \"analyse\", \"version\": \"1.1.0\",\n"
     " \"kind\": \"error-analysis\",\n"
-    " \"description\": \"where the model is weak and what mending it would be worth: slices with "
-    "their gap to human level, suspect labels and their share by confident learning, confusions, "
+    " \"description\": \"where the model is weak and what mending it would be worth: slices, "
+    "declared "
+    "and found, with their gap to human level, suspect labels and their share by confident "
+    "learning, confusions, "
     "coverage\",\n"
     " \"inputs\": [\"dataset\", \"predictions\", \"out_of_fold\", \"guidelines\", \"history\"],\n"
     " \"outputs\": [\"analysis\"],\n"
@@ -28,7 +30,24 @@ static const char describe[] =
     "   \"description\": \"which labels are suspects (filters of confident learning)\"},\n"
     "  \"score\": {\"type\": \"string\", \"default\": \"normalized_margin\", \"enum\": "
     "[\"self_confidence\", \"normalized_margin\", \"confidence_weighted_entropy\"],\n"
-    "   \"description\": \"in which order suspects are named, lowest score first\"}},\n"
+    "   \"description\": \"in which order suspects are named, lowest score first\"},\n"
+    "  \"find\": {\"type\": \"boolean\", \"default\": true,\n"
+    "   \"description\": \"look for weak slices that nobody declared: SliceLine over metadata and "
+    "inline "
+    "features, and clusters of embeddings; each is tested on data the search has not seen\"},\n"
+    "  \"max_found\": {\"type\": \"integer\", \"default\": 10, \"minimum\": 1, \"maximum\": 1000,\n"
+    "   \"description\": \"how many slices to find at most\"},\n"
+    "  \"level\": {\"type\": \"integer\", \"default\": 3, \"minimum\": 1, \"maximum\": 8,\n"
+    "   \"description\": \"how many fields a found slice speaks of at most\"},\n"
+    "  \"min_share\": {\"type\": \"number\", \"default\": 0.01, \"minimum\": 0.0001, \"maximum\": "
+    "0.5,\n"
+    "   \"description\": \"the least share of the dev split that a found slice has; never fewer "
+    "than 32 "
+    "of the samples searched\"},\n"
+    "  \"find_class\": {\"type\": \"boolean\", \"default\": false,\n"
+    "   \"description\": \"found slices may speak of the class too; such a slice cannot be "
+    "collected "
+    "for\"}},\n"
     " \"deterministic\": true, \"network\": false, \"code\": []}";
 
 static int read_slices(const struct fw_request *r, const char ***out, size_t *n, struct fw_err *err)
@@ -59,6 +78,12 @@ static int read_choices(const struct fw_request *r, struct fw_analysis_input *in
         return fw_err_set(err, FW_EINVAL, "score '%s' is not known", score);
     double suspects = fw_request_num(r, "suspects");
     in->max_suspects = suspects > 0 ? (size_t)suspects : 0;
+    if (fw_request_bool(r, "find")) {
+        in->max_found = (size_t)fw_request_num(r, "max_found");
+        in->found_level = (size_t)fw_request_num(r, "level");
+        in->found_share = fw_request_num(r, "min_share");
+        in->found_class = fw_request_bool(r, "find_class");
+    }
     if (!metric)
         metric = r->task.task == FW_REGRESSION ? "rmse" : "accuracy";
     return fw_metric_parse(metric, &r->task, &in->metric, err);
@@ -81,6 +106,15 @@ static void name_worst(const struct fw_request *r, const json_t *worst, size_t s
                          slice, 100 * worth, human ? "human level" : "100 %", suspects);
 }
 
+static size_t count_found(const json_t *analysis)
+{
+    const json_t *slices = json_object_get(analysis, "slices"), *s;
+    size_t i, n = 0;
+    json_array_foreach (slices, i, s)
+        n += json_is_string(json_object_get(s, "found"));
+    return n;
+}
+
 static void report(const struct fw_request *r, const json_t *analysis)
 {
     int iteration = r->iteration;
@@ -88,6 +122,7 @@ static void report(const struct fw_request *r, const json_t *analysis)
     const json_t *worst = json_array_get(json_object_get(analysis, "slices"), 0);
     size_t suspects = json_array_size(json_object_get(analysis, "suspects"));
     fw_event_metric("suspects", (double)suspects, iteration);
+    fw_event_metric("found_slices", (double)count_found(analysis), iteration);
     if (json_is_object(noise))
         fw_event_metric("noise_rate", json_number_value(json_object_get(noise, "rate")), iteration);
     if (json_number_value(json_object_get(worst, "priority")) > 0)
@@ -120,6 +155,7 @@ static int run(const struct fw_request *r, struct fw_err *err)
         .human_level = json_object_get(r->json, "human_level"),
         .importance = json_object_get(r->json, "importance"),
         .ease = json_object_get(r->json, "ease"),
+        .seed = r->seed,
     };
     int rc = read_choices(r, &in, err);
     if (rc == FW_OK)

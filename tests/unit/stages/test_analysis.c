@@ -135,6 +135,15 @@ static void test_slices_and_priority(void **state)
     NEAR(num(a, "error_share"), 2.0 / 3);
     NEAR(num(a, "gap"), 0.9 - 4.0 / 6);
     NEAR(num(a, "worth"), 0.6 * (0.9 - 4.0 / 6));
+    /* Fisher: 2 of 6 against 1 of 4; scipy.stats.hypergeom.sf(1, 10, 3, 6) */
+    NEAR(num(a, "p"), 2.0 / 3);
+    NEAR(num(b, "p"), 5.0 / 6);
+    assert_true(num(a, "p_adjusted") >= num(a, "p"));
+    assert_false(json_is_true(json_object_get(a, "weak")));
+    assert_true(json_is_null(json_object_get(a, "found")));
+    assert_true(json_is_null(json_object_get(a, "suspects"))); /* no out-of-fold predictions */
+    NEAR(num(a, "worth_metric"), num(a, "worth"));             /* the metric is accuracy */
+    NEAR(num(slice_of(root, "shift == 'night'"), "missing"), 36);
     NEAR(num(b, "human_level"), 0.95);
     NEAR(num(b, "priority"), 0.5 * 0.4 * (0.95 - 0.75));
     const json_t *night = slice_of(root, "shift == 'night'"), *wide = slice_of(root, "w >= 8");
@@ -317,6 +326,45 @@ static void test_bad_slice(void **state)
     fw_predictions_free(dev);
 }
 
+static const char one_slice[] =
+    "{\"slice\":\"a == 1\",\"class\":null,\"n\":1,\"share\":1,\"train_n\":1,\"metric\":1,\"low\":1,"
+    "\"high\":1,\"errors\":0,\"error_share\":0,\"human_level\":1,\"gap\":0,\"importance\":1,"
+    "\"ease\":1,\"worth\":0,\"priority\":0%s}";
+
+/* What an older analysis or another plugin does not say may be left out; what is said must fit. */
+static void test_optional_fields(void **state)
+{
+    (void)state;
+    static const char *const more[][2] = {
+        {"", NULL},
+        {",\"p\":null,\"order\":null,\"found\":null,\"weak\":false,\"colour\":[1]", NULL},
+        {",\"p\":0.1,\"suspects\":3,\"examples\":[\"x\"],\"traits\":[{\"condition\":\"a == 1\","
+         "\"share\":1,\"lift\":2}]",
+         NULL},
+        {",\"p\":\"x\"", "'slices[0].p' is not a number or null"},
+        {",\"weak\":1", "'slices[0].weak' is not true or false"},
+        {",\"order\":-1", "'slices[0].order' is not a whole number"},
+        {",\"found\":3", "'slices[0].found'"},
+        {",\"examples\":[1]", "'examples[0]' is not a text"},
+        {",\"traits\":[{}]", "'traits[0].condition' is missing"},
+    };
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        struct fw_buf text = {0};
+        struct fw_err err = {0};
+        json_t *out = NULL;
+        fw_buf_puts(&text, "{\"version\":1,\"metric\":{\"name\":\"x\",\"value\":1},\"slices\":[");
+        fw_buf_printf(&text, one_slice, more[i][0]);
+        fw_buf_puts(&text, "],\"suspects\":[],\"confusions\":[],\"noise\":null,\"coverage\":[],"
+                           "\"notes\":[]}");
+        put("a.json", text.p);
+        fw_buf_release(&text);
+        int rc = fw_analysis_load(in_dir("a.json"), &out, &err);
+        if ((rc == FW_OK) != !more[i][1] || (more[i][1] && !strstr(err.msg, more[i][1])))
+            fail_msg("%s said '%s'", more[i][0], err.msg);
+        json_decref(out);
+    }
+}
+
 static void test_load_refuses(void **state)
 {
     (void)state;
@@ -350,7 +398,7 @@ int main(void)
         cmocka_unit_test(test_slices_and_priority), cmocka_unit_test(test_confusions_and_coverage),
         cmocka_unit_test(test_suspects_and_noise),  cmocka_unit_test(test_without_probabilities),
         cmocka_unit_test(test_regression),          cmocka_unit_test(test_bad_slice),
-        cmocka_unit_test(test_load_refuses),
+        cmocka_unit_test(test_load_refuses),        cmocka_unit_test(test_optional_fields),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);
 }
