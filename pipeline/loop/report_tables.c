@@ -44,10 +44,12 @@ static void put_found(struct fw_page *p, const json_t *s)
         return;
     fw_page_say(p, "<br><small>%s",
                 strcmp(found, "cluster") ? "found by search" : "a cluster of embeddings");
-    json_array_foreach (fw_page_get(s, "traits"), i, v)
-        fw_page_say(p, "%s %s (%p, %f times as frequent)", i ? ";" : ", mostly",
-                    fw_page_str(v, "condition"), fw_page_num(v, "share"),
-                    round(10 * fw_page_num(v, "lift")) / 10);
+    json_array_foreach (fw_page_get(s, "traits"), i, v) {
+        char lift[40];
+        snprintf(lift, sizeof lift, "%.1f", fw_page_num(v, "lift"));
+        fw_page_say(p, "%s %s (%p, %s times as frequent)", i ? ";" : ", mostly",
+                    fw_page_str(v, "condition"), fw_page_num(v, "share"), lift);
+    }
     json_array_foreach (fw_page_get(s, "examples"), i, v)
         fw_page_say(p, "%s%s", i ? ", " : "; e.g. ", json_string_value(v));
     fw_page_say(p, "</small>");
@@ -127,7 +129,7 @@ static void put_priorities(struct fw_page *p, const json_t *analysis, double fro
                 has_human_level(p) ? "<th scope=\"col\" class=\"n\">Human level</th>"
                                      "<th scope=\"col\" class=\"n\">Gap to human level</th>"
                                    : "<th scope=\"col\" class=\"n\">Gap to 100 %</th>",
-                has_tests(analysis) ? "<th scope=\"col\" class=\"n\">Worse than the rest?</th>"
+                has_tests(analysis) ? "<th scope=\"col\" class=\"n\">Worse than the rest</th>"
                                     : "");
     if (has_own_worth(analysis)) {
         fw_page_say(p, "<th scope=\"col\" class=\"n\">Worth, ");

@@ -345,6 +345,10 @@ static void test_no_human_level(void **state)
     char *page = render(r, "whole.html");
     assert_has(page, "Gap to human level");
     assert_has(page, "Worth, points of accuracy");
+    assert_has(page, "Worth, macro F1");
+    assert_has(page, "yes, p&nbsp;= 0.003");
+    assert_has(page, "found by search; e.g. dev-0007, dev-&lt;b&gt;12");
+    assert_has(page, "a cluster of embeddings, mostly shift == &#39;night&#39; (80.0");
     free(page);
     json_object_set_new(json_object_get(r, "metric"), "human_level",
                         json_pack("{s:n, s:{}}", "default", "classes"));
