@@ -172,11 +172,11 @@ static void check_metric_name(struct fw_load *l)
         p->metric.name = p->dataset.task == FW_REGRESSION ? "rmse" : "macro_f1";
     if (klass && klass->type == FW_TREE_SCALAR) {
         const char *base = p->metric.name;
-        if (strcmp(base, "f1") != 0 && strcmp(base, "precision") != 0 &&
-            strcmp(base, "recall") != 0) {
+        if (parse_metric(p, base, &m, &err) == FW_OK) { /* whole without a class */
             fw_err_hint(
                 fw_problem(l, &klass->pos, "metric '%s' is not of one class", FW_SHOW(base)),
-                "class goes with f1, precision or recall");
+                "class goes with f1, f2 (any beta), precision, recall, roc_auc or "
+                "average_precision");
             return;
         }
         p->metric.name = fw_arena_printf(l->arena, "%s:%s", base, klass->text);

@@ -153,8 +153,11 @@ static const struct fw_key metric_keys[] = {
     {.name = "name",
      .type = FW_KEY_TEXT,
      AT(metric.name),
-     .doc = "accuracy, balanced_accuracy, macro_f1, weighted_f1, mcc, f1:CLASS, precision:CLASS, "
-            "recall:CLASS, log_loss, brier; mae, rmse, r2. Default macro_f1, or rmse"},
+     .doc = "accuracy, balanced_accuracy, mcc, top_N, log_loss, brier, ece; of one class "
+            "precision:CLASS, recall:CLASS, f1:CLASS, f2:CLASS (any beta), roc_auc:CLASS, "
+            "average_precision:CLASS; over all classes macro_f1 and so on, weighted_, and micro_ "
+            "(not for "
+            "roc_auc and average_precision); mae, rmse, r2. Default macro_f1, or rmse"},
     {.name = "of",
      .type = FW_KEY_TEXT,
      AT(metric.of),
@@ -163,7 +166,7 @@ static const struct fw_key metric_keys[] = {
      .type = FW_KEY_OTHER,
      .read = read_class,
      .schema = "{\"type\":\"string\"}",
-     .doc = "the class that f1, precision or recall is of"},
+     .doc = "the class that f1, precision, recall, roc_auc or average_precision is of"},
     {.name = "target",
      .type = FW_KEY_OTHER,
      .read = read_target,

@@ -341,15 +341,20 @@ static int put_scripts(struct fw_page *p, struct fw_err *err)
     return FW_OK;
 }
 
+/* Accuracy, precision, recall, F and top-k, of a class or averaged. */
 static bool is_share(const char *metric)
 {
-    static const char *const shares[] = {"accuracy", "balanced_accuracy", "macro_f1",
-                                         "weighted_f1"};
+    static const char *const averages[] = {"balanced_", "macro_", "micro_", "weighted_"};
+    static const char *const shares[] = {"accuracy", "precision", "recall", "top_"};
+    for (size_t i = 0; i < sizeof averages / sizeof *averages; i++)
+        if (!strncmp(metric, averages[i], strlen(averages[i]))) {
+            metric += strlen(averages[i]);
+            break;
+        }
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
-        if (!strcmp(metric, shares[i]))
+        if (!strncmp(metric, shares[i], strlen(shares[i])))
             return true;
-    return !strncmp(metric, "f1:", 3) || !strncmp(metric, "precision:", 10) ||
-           !strncmp(metric, "recall:", 7);
+    return metric[0] == 'f' && metric[1] >= '0' && metric[1] <= '9';
 }
 
 static void find_iterations(struct fw_page *p)

@@ -207,11 +207,17 @@ void fw_page_metric_name(struct fw_page *p, const char *metric, bool capital)
     static const struct {
         const char *name, *shown;
     } known[] = {
-        {"accuracy", "accuracy"},           {"balanced_accuracy", "balanced accuracy"},
-        {"macro_f1", "macro F1"},           {"weighted_f1", "weighted F1"},
-        {"mcc", "Matthews correlation"},    {"log_loss", "log loss"},
-        {"brier", "Brier score"},           {"mae", "mean absolute error"},
-        {"rmse", "root mean square error"}, {"r2", "R²"},
+        {"accuracy", "accuracy"},
+        {"balanced_accuracy", "balanced accuracy"},
+        {"macro_f1", "macro F1"},
+        {"weighted_f1", "weighted F1"},
+        {"mcc", "Matthews correlation"},
+        {"log_loss", "log loss"},
+        {"brier", "Brier score"},
+        {"ece", "expected calibration error"},
+        {"mae", "mean absolute error"},
+        {"rmse", "root mean square error"},
+        {"r2", "R²"},
     };
     char shown[256];
     snprintf(shown, sizeof shown, "%s", metric);
@@ -226,6 +232,9 @@ void fw_page_metric_name(struct fw_page *p, const char *metric, bool capital)
         else
             snprintf(shown, sizeof shown, "%.*s of %s", n, metric, colon + 1);
     }
+    for (size_t i = 0; i < strcspn(metric, ":") && shown[i]; i++)
+        if (shown[i] == '_')
+            shown[i] = ' ';
     if (capital && shown[0] >= 'a' && shown[0] <= 'z')
         shown[0] = (char)(shown[0] - 'a' + 'A');
     fw_buf_html(p->b, shown);

@@ -20,8 +20,10 @@ struct fw_boot_model { /* one model: what its metric needs, others NULL */
 };
 
 /* out[b] = Σ_j weight_j · metric_j(resample b), b < resamples. Classification is stratified by true
- * class: each resample has as many samples of a class as the data. Samples without truth are left
- * out. FW_EINVAL when none is left or a model lacks what the metric needs. */
+ * class: each resample has as many samples of a class as the data. Samples without truth or of weight 0
+ * are left out; a drawn sample counts as its weight says. FW_EINVAL when none is left, a model lacks what
+ * the metric needs, or an input is out of its range (a class index of K or more, a NaN, a negative
+ * weight). NaN where the metric is not defined on a resample (see metrics.h). */
 int fw_bootstrap(const struct fw_metric *m, const struct fw_truth *truth,
                  const struct fw_boot_model *models, size_t n_models, size_t resamples,
                  uint64_t seed, double *out, struct fw_err *err);

@@ -4,21 +4,38 @@
 #include <stdlib.h>
 
 #include "stages/evaluate/bootstrap.h"
+#include "stages/evaluate/metric_kinds.h"
 
-static double metric_of(const struct fw_metric *m, const struct fw_truth *t,
-                        const struct fw_scored *s, size_t i)
+/* The mean over seeds. */
+static int mean_metric(const struct fw_metric *m, const struct fw_truth *t,
+                       const struct fw_scored *s, double *out, struct fw_err *err)
 {
-    return fw_metric_value(m, t->n, t->k, t->klass, s->pred ? s->pred[i] : NULL,
-                           s->probs ? s->probs[i] : NULL, t->value, s->value ? s->value[i] : NULL);
+    double sum = 0, one;
+    for (size_t i = 0; i < s->seeds; i++) {
+        struct fw_metric_data in = {t->n,
+                                    t->k,
+                                    t->klass,
+                                    s->pred ? s->pred[i] : NULL,
+                                    s->probs ? s->probs[i] : NULL,
+                                    t->value,
+                                    s->value ? s->value[i] : NULL,
+                                    t->weight};
+        int rc = fw_metric_measure(m, &in, &one, err);
+        if (rc != FW_OK)
+            return rc;
+        sum += one;
+    }
+    *out = sum / (double)s->seeds;
+    return FW_OK;
 }
 
-static double mean_metric(const struct fw_metric *m, const struct fw_truth *t,
-                          const struct fw_scored *s)
+static int undefined(struct fw_err *err)
 {
-    double sum = 0;
-    for (size_t i = 0; i < s->seeds; i++)
-        sum += metric_of(m, t, s, i);
-    return sum / (double)s->seeds;
+    fw_err_set(err, FW_EINVAL, "the metric is not defined on these samples");
+    fw_err_hint(err,
+                "ROC AUC wants samples of the class and of others, average precision samples of "
+                "the class");
+    return FW_EINVAL;
 }
 
 static void add_models(struct fw_boot_model *out, const struct fw_scored *s, double sign)
@@ -82,8 +99,9 @@ static int exact_tests(const struct fw_metric *m, const struct fw_truth *t,
         only_after += is && !was;
     }
     free(votes);
-    c->mcnemar_p = fw_mcnemar_exact(only_before, only_after);
-    if (m->id == FW_ACCURACY) {
+    c->mcnemar_p = fw_mcnemar(only_before, only_after).p;
+    c->discordant = only_before + only_after;
+    if (fw_metric_is_accuracy(m) && !t->weight) {
         c->p_improved = fmax(c->p_improved, fw_sign_test(only_after, only_before));
         c->p_worse = fmax(c->p_worse, fw_sign_test(only_before, only_after));
     }
@@ -128,9 +146,13 @@ int fw_compare(const struct fw_metric *m, const struct fw_truth *truth,
         add_models(models + before->seeds, after, sign);
         rc = fw_bootstrap(m, truth, models, n, resamples, seed, gains, err);
     }
+    if (rc == FW_OK)
+        rc = mean_metric(m, truth, before, &c.before, err);
+    if (rc == FW_OK)
+        rc = mean_metric(m, truth, after, &c.after, err);
+    if (rc == FW_OK && (isnan(c.before) || isnan(c.after)))
+        rc = undefined(err);
     if (rc == FW_OK) {
-        c.before = mean_metric(m, truth, before);
-        c.after = mean_metric(m, truth, after);
         c.gain = snap(sign * (c.after - c.before));
         summarise(gains, resamples, level, &c);
         rc = exact_tests(m, truth, before, after, &c, err);
@@ -155,11 +177,14 @@ int fw_score_interval(const struct fw_metric *m, const struct fw_truth *truth,
         add_models(models, model, 1);
         rc = fw_bootstrap(m, truth, models, model->seeds, resamples, seed, values, err);
     }
+    double mean = NAN;
+    if (rc == FW_OK)
+        rc = mean_metric(m, truth, model, &mean, err);
     if (rc == FW_OK) {
         qsort(values, resamples, sizeof *values, ascending);
-        *value = mean_metric(m, truth, model);
-        *low = quantile(values, resamples, (1 - level) / 2);
-        *high = quantile(values, resamples, (1 + level) / 2);
+        *value = mean;
+        *low = isnan(mean) ? NAN : quantile(values, resamples, (1 - level) / 2);
+        *high = isnan(mean) ? NAN : quantile(values, resamples, (1 + level) / 2);
     }
     free(models);
     free(values);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "stages/evaluate/compare.h"
+#include "stages/evaluate/distributions.h"
 
 double fw_mcnemar_exact(size_t b, size_t c)
 {
@@ -10,6 +11,15 @@ double fw_mcnemar_exact(size_t b, size_t c)
     for (double k = 0; k <= least; k++)
         sum += exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * M_LN2);
     return sum < 0.5 ? 2 * sum : 1;
+}
+
+struct fw_mcnemar fw_mcnemar(size_t b, size_t c)
+{
+    double apart = fabs((double)b - (double)c), n = (double)b + (double)c;
+    if (n < FW_MCNEMAR_EXACT)
+        return (struct fw_mcnemar){fw_mcnemar_exact(b, c), (double)(b < c ? b : c), true};
+    double x = apart > 1 ? (apart - 1) * (apart - 1) / n : 0;
+    return (struct fw_mcnemar){fw_chi2_tail(x, 1), x, false};
 }
 
 double fw_sign_test(size_t wins, size_t losses)

@@ -13,15 +13,14 @@ static double number(const json_t *o, const char *key, double absent)
 
 static bool classes_count_alike(const json_t *analysis)
 {
-    static const char *const starts[] = {"macro_f1", "balanced_accuracy",
-                                         "f1:", "precision:", "recall:"};
+    static const char *const starts[] = {"macro_", "balanced_accuracy"};
     const char *name =
         json_string_value(json_object_get(json_object_get(analysis, "metric"), "name"));
 
     for (size_t i = 0; name && i < sizeof starts / sizeof *starts; i++)
         if (strncmp(name, starts[i], strlen(starts[i])) == 0)
             return true;
-    return false;
+    return name && strchr(name, ':'); /* of one class */
 }
 
 /* 1 when train covers the slice as dev does, up to 2 when train has none of it. */
@@ -30,8 +29,7 @@ static double shortage(const json_t *analysis, const char *slice)
     const json_t *entry;
     size_t i;
 
-    json_array_foreach(json_object_get(analysis, "coverage"), i, entry)
-    {
+    json_array_foreach (json_object_get(analysis, "coverage"), i, entry) {
         const char *name = json_string_value(json_object_get(entry, "slice"));
         double dev = number(entry, "dev_share", 0), train = number(entry, "train_share", 0);
         if (name && strcmp(name, slice) == 0 && dev > 0 && train < dev)
@@ -128,8 +126,7 @@ int fw_aims_read(const json_t *analysis, const struct fw_task_info *task,
     };
     int rc = a.v && a.names && a.members ? FW_OK : fw_err_nomem(err);
 
-    json_array_foreach(slices, i, entry)
-    {
+    json_array_foreach (slices, i, entry) {
         const char *name = json_string_value(json_object_get(entry, "slice"));
         double weight = number(entry, "priority", 0);
         if (alike)

@@ -30,7 +30,7 @@ flywheel.yaml:3:1: error: unknown key 'datset' in the file
 flywheel.yaml:4:16: error: unknown metric 'acuracy'
   metric: {name: acuracy}
                  ^~~~~~~
-  metrics are accuracy, balanced_accuracy, macro_f1, weighted_f1, mcc, f1:CLASS, precision:CLASS, recall:CLASS, log_loss, brier
+  metrics are accuracy, balanced_accuracy, mcc, top_5, log_loss, brier, ece; and precision, recall, f1, f2, roc_auc, average_precision, written recall:CLASS, macro_recall, weighted_recall or micro_recall
 flywheel.yaml:9:15: error: parameter 'C' of 'linear': must be at least 1e-06
       with: {C: -1.0, inptu: features}
                 ^~~~

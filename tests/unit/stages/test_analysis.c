@@ -176,7 +176,7 @@ static void test_confusions_and_coverage(void **state)
     (void)state;
     const char *const slices[] = {"shift"};
     struct fw_analysis_input in = {
-        .task = &classes, .metric = {FW_MACRO_F1, -1}, .n_slices = 1, .slices = slices};
+        .task = &classes, .metric = {FW_MACRO_F1, -1, 0}, .n_slices = 1, .slices = slices};
     make_data();
     json_t *root = analyse(&in, NULL);
     const json_t *pairs = json_object_get(root, "confusions"), *first = json_array_get(pairs, 0);

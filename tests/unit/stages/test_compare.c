@@ -30,8 +30,12 @@ static void make(void)
             double right = (hard ? .3 : .98) + (j >= S ? .05 : 0);
             pred[j][i] = fw_rng_double(&rng) < right ? truth[i] : (int)fw_rng_below(&rng, K);
             guess[j][i] = y[i] + (j >= S ? .5 : .6) * fw_rng_normal(&rng);
+            double sure = .3 + .3 * fw_rng_double(&rng), rest = 0;
             for (int c = 0; c < K; c++)
-                probs[j][i * K + c] = c == pred[j][i] ? .7f : .1f;
+                rest += probs[j][i * K + c] = (float)fw_rng_double(&rng);
+            for (int c = 0; c < K; c++)
+                probs[j][i * K + c] =
+                    (float)((1 - sure) * probs[j][i * K + c] / rest + sure * (c == pred[j][i]));
         }
     }
 }
@@ -42,8 +46,11 @@ static const float *const q_before[] = {probs[0], probs[1]}, *const q_after[] = 
 static const double *const g_before[] = {guess[0], guess[1]}, *const g_after[] = {guess[2],
                                                                                   guess[3]};
 
+static const double *weights; /* of the N samples, or NULL */
+
 static double sum_of(const struct fw_metric *m, const size_t *index, bool regression)
 {
+    static double w[N];
     static int t[N], p[N];
     static float q[N * K];
     static double v[N], g[N];
@@ -56,8 +63,13 @@ static double sum_of(const struct fw_metric *m, const size_t *index, bool regres
             v[i] = y[index[i]];
             g[i] = guess[j][index[i]];
         }
-        value += (j >= S ? 1. : -1.) / S *
-                 fw_metric_value(m, N, regression ? 0 : K, regression ? NULL : t, p, q, v, g);
+        for (int i = 0; i < N && weights; i++)
+            w[i] = weights[index[i]];
+        struct fw_metric_data in = {N, regression ? 0 : K, regression ? NULL : t, p, q, v,
+                                    g, weights ? w : NULL};
+        double one = NAN;
+        assert_int_equal(fw_metric_measure(m, &in, &one, NULL), FW_OK);
+        value += (j >= S ? 1. : -1.) / S * one;
     }
     return fw_metric_higher_is_better(m) ? value : -value;
 }
@@ -66,6 +78,12 @@ static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, z = *(const double *)b;
     return x < z ? -1 : x > z;
+}
+
+static bool of_class(enum fw_metric_id id)
+{
+    return id == FW_F1 || id == FW_PRECISION || id == FW_RECALL || id == FW_F_BETA ||
+           id == FW_ROC_AUC || id == FW_AVERAGE_PRECISION;
 }
 
 /* The plain way: draw indices, measure. */
@@ -98,14 +116,13 @@ static void plainly(const struct fw_metric *m, bool regression, double *sd, doub
     *high = gain[B - B / 40];
 }
 
-static void test_every_metric_as_plain_bootstrap(void **state)
+static void check_every_metric(void)
 {
-    (void)state;
     make();
     for (int id = 0; id < FW_METRICS; id++) {
         bool regression = id >= FW_MAE;
-        struct fw_metric m = {(enum fw_metric_id)id, id >= FW_F1 && id <= FW_RECALL ? 1 : -1};
-        struct fw_truth t = {N, regression ? 0 : K, regression ? NULL : truth, y};
+        struct fw_metric m = {(enum fw_metric_id)id, of_class((enum fw_metric_id)id) ? 1 : -1, 2};
+        struct fw_truth t = {N, regression ? 0 : K, regression ? NULL : truth, y, weights};
         struct fw_scored before = {S, p_before, q_before, g_before},
                          after = {S, p_after, q_after, g_after};
         struct fw_comparison c;
@@ -117,7 +134,7 @@ static void test_every_metric_as_plain_bootstrap(void **state)
         assert_int_equal(fw_compare(&m, &t, &before, &after, B, .95, 3, &c, NULL), FW_OK);
         assert_true(fabs(c.gain - sum_of(&m, all, regression)) < 1e-9);
         /* B resamples know sd to about 1.5 % and the ends to about 6 % of it, each way */
-        if (fabs(c.sd / sd - 1) > .08 || fabs(c.low - low) > .25 * sd ||
+        if (fabs(c.sd / sd - 1) > .09 || fabs(c.low - low) > .25 * sd ||
             fabs(c.high - high) > .25 * sd)
             fail_msg("metric %d: sd %g [%g, %g], plainly %g [%g, %g]", id, c.sd, c.low, c.high, sd,
                      low, high);
@@ -126,14 +143,84 @@ static void test_every_metric_as_plain_bootstrap(void **state)
     }
 }
 
+static void test_every_metric_as_plain_bootstrap(void **state)
+{
+    (void)state;
+    weights = NULL;
+    check_every_metric();
+}
+
+static void test_every_metric_with_weights(void **state)
+{
+    (void)state;
+    static double w[N];
+    for (int i = 0; i < N; i++)
+        w[i] = i % 50 ? .2 + i % 7 : 0;
+    weights = w;
+    check_every_metric();
+    weights = NULL;
+}
+
+/* Weights that are all the same change nothing; a sample of weight 0 is no sample. */
+static void test_weights_of_one(void **state)
+{
+    (void)state;
+    make();
+    static double same[N], some[N];
+    static int left_out[N];
+    for (int i = 0; i < N; i++) {
+        same[i] = 2.5;
+        some[i] = i % 3 != 0;
+        left_out[i] = i % 3 ? truth[i] : -1;
+    }
+    struct fw_truth plain = {N, K, truth, NULL, NULL}, weighted = {N, K, truth, NULL, same},
+                    fewer = {N, K, left_out, NULL, NULL}, zeros = {N, K, truth, NULL, some};
+    struct fw_scored before = {S, p_before, q_before, NULL}, after = {S, p_after, q_after, NULL};
+    for (int id = 0; id < FW_MAE; id++) {
+        struct fw_metric m = {(enum fw_metric_id)id, of_class((enum fw_metric_id)id) ? 1 : -1, 2};
+        struct fw_comparison a, b;
+        assert_int_equal(fw_compare(&m, &plain, &before, &after, 400, .9, 3, &a, NULL), FW_OK);
+        assert_int_equal(fw_compare(&m, &weighted, &before, &after, 400, .9, 3, &b, NULL), FW_OK);
+        assert_true(fabs(a.gain - b.gain) < 1e-12 && fabs(a.sd / b.sd - 1) < .2);
+        assert_int_equal(fw_compare(&m, &fewer, &before, &after, 400, .9, 3, &a, NULL), FW_OK);
+        assert_int_equal(fw_compare(&m, &zeros, &before, &after, 400, .9, 3, &b, NULL), FW_OK);
+        assert_true(fabs(a.gain - b.gain) < 1e-12 && fabs(a.sd / b.sd - 1) < .2);
+    }
+}
+
+/* Bit for bit, whatever the number of threads. */
+static void test_threads(void **state)
+{
+    (void)state;
+    make();
+    struct fw_truth t = {N, K, truth, y, NULL};
+    struct fw_scored before = {S, p_before, q_before, NULL}, after = {S, p_after, q_after, NULL};
+    const char *was = getenv("FLYWHEEL_THREADS");
+    for (int id = 0; id < FW_MAE; id++) {
+        struct fw_metric m = {(enum fw_metric_id)id, of_class((enum fw_metric_id)id) ? 1 : -1, 2};
+        struct fw_comparison c[3];
+        memset(c, 0, sizeof c);
+        for (int i = 0; i < 3; i++) {
+            setenv("FLYWHEEL_THREADS", i == 0 ? "1" : i == 1 ? "2" : "3", 1);
+            assert_int_equal(fw_compare(&m, &t, &before, &after, 3000, .9, 3, &c[i], NULL), FW_OK);
+        }
+        assert_memory_equal(&c[0], &c[1], sizeof *c);
+        assert_memory_equal(&c[0], &c[2], sizeof *c);
+    }
+    if (was)
+        setenv("FLYWHEEL_THREADS", was, 1);
+    else
+        unsetenv("FLYWHEEL_THREADS");
+}
+
 static void test_same_models_gain_nothing(void **state)
 {
     (void)state;
     make();
-    struct fw_truth t = {N, K, truth, NULL};
+    struct fw_truth t = {N, K, truth, NULL, NULL};
     struct fw_scored one = {S, p_before, q_before, NULL};
     for (int id = 0; id < FW_MAE; id++) {
-        struct fw_metric m = {(enum fw_metric_id)id, 1};
+        struct fw_metric m = {(enum fw_metric_id)id, of_class((enum fw_metric_id)id) ? 1 : -1, 2};
         struct fw_comparison c;
         assert_int_equal(fw_compare(&m, &t, &one, &one, 500, .95, 3, &c, NULL), FW_OK);
         assert_true(c.gain == 0 && c.low == 0 && c.high == 0 && c.sd == 0);
@@ -145,9 +232,9 @@ static void test_seed_and_direction(void **state)
 {
     (void)state;
     make();
-    struct fw_truth t = {N, K, truth, NULL};
+    struct fw_truth t = {N, K, truth, NULL, NULL};
     struct fw_scored before = {S, p_before, NULL, NULL}, after = {1, p_after, NULL, NULL};
-    struct fw_metric m = {FW_MACRO_F1, -1};
+    struct fw_metric m = {FW_MACRO_F1, -1, 0};
     struct fw_comparison a, b, c, back;
     assert_int_equal(fw_compare(&m, &t, &before, &after, 2000, .9, 3, &a, NULL), FW_OK);
     assert_int_equal(fw_compare(&m, &t, &before, &after, 2000, .9, 3, &b, NULL), FW_OK);
@@ -172,10 +259,10 @@ static void test_few_changes(void **state)
     for (int i = 100; i < 105; i++)
         was[i] = 1 - truth[i];
     const int *const old[] = {was}, *const one[] = {is[0]}, *const new[] = {is[0], is[1], is[2]};
-    struct fw_truth t = {N, 2, truth, NULL};
+    struct fw_truth t = {N, 2, truth, NULL, NULL};
     struct fw_scored before = {1, old, NULL, NULL}, after = {1, one, NULL, NULL},
                      seeds = {3, new, NULL, NULL};
-    struct fw_metric m = {FW_ACCURACY, -1}, f1 = {FW_MACRO_F1, -1};
+    struct fw_metric m = {FW_ACCURACY, -1, 0}, f1 = {FW_MACRO_F1, -1, 0};
     struct fw_comparison c;
     assert_int_equal(fw_compare(&m, &t, &before, &after, 5000, .95, 3, &c, NULL), FW_OK);
     assert_true(fabs(c.p_improved - 1. / 32) < 1e-12 && c.p_worse == 1);
@@ -192,9 +279,9 @@ static void test_interval_of_one(void **state)
 {
     (void)state;
     make();
-    struct fw_truth t = {N, K, truth, NULL};
+    struct fw_truth t = {N, K, truth, NULL, NULL};
     struct fw_scored one = {1, p_before, NULL, NULL};
-    struct fw_metric m = {FW_ACCURACY, -1};
+    struct fw_metric m = {FW_ACCURACY, -1, 0};
     double value, low, high, want = 0;
     for (int i = 0; i < N; i++)
         want += pred[0][i] == truth[i];
@@ -213,9 +300,9 @@ static void test_resamples_have_the_size_of_the_data(void **state)
     const int *const one[] = {wrong};
     for (int i = 0; i < N; i++)
         wrong[i] = i < N / 2 ? 1 : i < N - 60 ? 2 : 3 + i % 40;
-    struct fw_truth t = {N, 50, zero, NULL};
+    struct fw_truth t = {N, 50, zero, NULL, NULL};
     struct fw_scored model = {1, one, NULL, NULL};
-    struct fw_metric m = {FW_MACRO_F1, -1};
+    struct fw_metric m = {FW_MACRO_F1, -1, 0};
     double value, low, high;
     assert_int_equal(fw_score_interval(&m, &t, &model, 500, 1, 1, &value, &low, &high, NULL),
                      FW_OK);
@@ -227,8 +314,8 @@ static void test_class_without_samples(void **state)
     (void)state;
     make();
     struct fw_scored before = {S, p_before, NULL, NULL}, after = {S, p_after, NULL, NULL};
-    struct fw_truth t = {N, K, truth, NULL}, more = {N, K + 3, truth, NULL};
-    struct fw_metric m = {FW_BALANCED_ACCURACY, -1};
+    struct fw_truth t = {N, K, truth, NULL, NULL}, more = {N, K + 3, truth, NULL, NULL};
+    struct fw_metric m = {FW_BALANCED_ACCURACY, -1, 0};
     struct fw_comparison a, b;
     assert_int_equal(fw_compare(&m, &t, &before, &after, 500, .95, 3, &a, NULL), FW_OK);
     assert_int_equal(fw_compare(&m, &more, &before, &after, 500, .95, 3, &b, NULL), FW_OK);
@@ -238,13 +325,15 @@ static void test_class_without_samples(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
+    make();
     struct fw_err err = {0};
     int none[N];
     for (int i = 0; i < N; i++)
         none[i] = -1;
-    struct fw_truth t = {N, K, none, NULL};
-    struct fw_scored one = {S, p_before, NULL, NULL}, empty = {0, NULL, NULL, NULL};
-    struct fw_metric m = {FW_ACCURACY, -1}, loss = {FW_LOG_LOSS, -1};
+    struct fw_truth t = {N, K, none, NULL, NULL};
+    struct fw_scored one = {S, p_before, NULL, NULL}, empty = {0, NULL, NULL, NULL},
+                     ranked = {S, p_before, q_before, NULL};
+    struct fw_metric m = {FW_ACCURACY, -1, 0}, loss = {FW_LOG_LOSS, -1, 0};
     struct fw_comparison c = {.gain = 7};
     assert_int_equal(fw_compare(&m, &t, &one, &one, 10, .95, 1, &c, &err), FW_EINVAL);
     assert_non_null(strstr(err.msg, "no labelled sample"));
@@ -252,6 +341,25 @@ static void test_refusals(void **state)
     assert_int_equal(fw_compare(&loss, &t, &one, &one, 10, .95, 1, &c, &err), FW_EINVAL);
     assert_non_null(strstr(err.msg, "probabilities"));
     assert_int_equal(fw_compare(&m, &t, &one, &empty, 10, .95, 1, &c, &err), FW_EINVAL);
+    /* nobody has class 4: its ROC AUC is not defined, and no comparison says that it got better */
+    struct fw_truth more = {N, K, none, NULL, NULL};
+    struct fw_metric auc = {FW_ROC_AUC, 3, 0};
+    double value = 1, low = 1, high = 1, bad[N];
+    for (int i = 0; i < N; i++) {
+        none[i] = i % 2;
+        bad[i] = i == 7 ? -1 : 1;
+    }
+    assert_int_equal(fw_compare(&auc, &more, &ranked, &ranked, 10, .95, 1, &c, &err), FW_EINVAL);
+    assert_non_null(strstr(err.msg, "not defined"));
+    assert_int_equal(fw_score_interval(&auc, &more, &ranked, 10, .95, 1, &value, &low, &high, &err),
+                     FW_OK);
+    assert_true(isnan(value) && isnan(low) && isnan(high));
+    more.weight = bad;
+    assert_int_equal(fw_compare(&m, &more, &one, &one, 10, .95, 1, &c, &err), FW_EINVAL);
+    assert_non_null(strstr(err.msg, "weight of sample 8"));
+    more = (struct fw_truth){N, 1, none, NULL, NULL};
+    assert_int_equal(fw_compare(&m, &more, &one, &one, 10, .95, 1, &c, &err), FW_EINVAL);
+    assert_non_null(strstr(err.msg, "true class of sample 2"));
     assert_true(c.gain == 7);
 }
 
@@ -300,6 +408,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_metric_as_plain_bootstrap),
+        cmocka_unit_test(test_every_metric_with_weights),
+        cmocka_unit_test(test_weights_of_one),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_same_models_gain_nothing),
         cmocka_unit_test(test_seed_and_direction),
         cmocka_unit_test(test_few_changes),

@@ -50,7 +50,7 @@ static void test_predicted_only_class(void **state)
 {
     (void)state;
     const int t[] = {0, 0, 1, 1, -1}, p[] = {0, 3, 1, 1, 2};
-    struct fw_metric m = {FW_MACRO_F1, -1};
+    struct fw_metric m = {FW_MACRO_F1, -1, 0};
     near_to(fw_metric_value(&m, 5, 4, t, p, NULL, NULL, NULL), 0.5555555555555555);
     m.id = FW_BALANCED_ACCURACY;
     near_to(fw_metric_value(&m, 5, 4, t, p, NULL, NULL, NULL), 0.75);
@@ -64,8 +64,8 @@ static void test_confusion_agrees(void **state)
     double confusion[16] = {0};
     fw_confusion_add(confusion, 4, truth, pred, 12, 1);
     assert_true(confusion[0] == 3 && confusion[2] == 1 && confusion[2 * 4 + 1] == 1);
-    for (int id = FW_ACCURACY; id <= FW_RECALL; id++) {
-        struct fw_metric m = {(enum fw_metric_id)id, id >= FW_F1 ? 1 : -1};
+    for (int id = FW_ACCURACY; id <= FW_WEIGHTED_F_BETA; id++) {
+        struct fw_metric m = {(enum fw_metric_id)id, 1, .5};
         near_to(fw_metric_of_confusion(&m, confusion, 4),
                 fw_metric_value(&m, 12, 4, truth, pred, NULL, NULL, NULL));
     }
@@ -82,7 +82,7 @@ static void test_probabilities(void **state)
     (void)state;
     const float p[] = {.7f, .2f, .1f, .1f, .8f, .1f, .3f, .3f, .4f, .5f, .25f, .25f};
     const int y[] = {0, 1, 0, 2};
-    struct fw_metric m = {FW_LOG_LOSS, -1};
+    struct fw_metric m = {FW_LOG_LOSS, -1, 0};
     assert_true(fabs(fw_metric_value(&m, 4, 3, y, NULL, p, NULL, NULL) - 0.7925214151746922) <
                 1e-7);
     m.id = FW_BRIER;
@@ -96,7 +96,7 @@ static void test_regression(void **state)
 {
     (void)state;
     const double t[] = {3, -0.5, 2, 7, NAN}, p[] = {2.5, 0, 2, 8, 1};
-    struct fw_metric m = {FW_MAE, -1};
+    struct fw_metric m = {FW_MAE, -1, 0};
     near_to(fw_metric_value(&m, 5, 0, NULL, NULL, NULL, t, p), 0.5);
     m.id = FW_RMSE;
     near_to(fw_metric_value(&m, 5, 0, NULL, NULL, NULL, t, p), 0.6123724356957945);
@@ -118,7 +118,37 @@ static void test_names(void **state)
     assert_string_equal(fw_metric_name(&m, &four, name, sizeof name), "recall:c");
     assert_int_equal(fw_metric_parse("f1:unseen", &later, &m, NULL), FW_OK);
     assert_int_equal(m.klass, -1);
+    static const char *const good[] = {"accuracy",
+                                       "micro_precision",
+                                       "f2:b",
+                                       "macro_f0.5",
+                                       "weighted_f1",
+                                       "top_3",
+                                       "roc_auc:d",
+                                       "macro_roc_auc",
+                                       "ece",
+                                       "recall:a",
+                                       "weighted_average_precision",
+                                       "macro_f1",
+                                       "average_precision:b"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_int_equal(fw_metric_parse(good[i], &four, &m, NULL), FW_OK);
+        assert_string_equal(fw_metric_name(&m, &four, name, sizeof name), good[i]);
+        assert_int_equal(fw_metric_higher_is_better(&m), strcmp(good[i], "ece") != 0);
+    }
+    assert_int_equal(fw_metric_parse("f1.0:a", &four, &m, NULL), FW_OK);
+    assert_true(m.id == FW_F_BETA && m.param == 1);
     static const char *const bad[][2] = {
+        {"top_4", "always 1"},
+        {"top_0", "whole number"},
+        {"top_2.5", "whole number"},
+        {"top_", "unknown metric"},
+        {"top_5:a", "of all classes"},
+        {"f0:a", "between 0.001"},
+        {"f1.2.3:a", "unknown metric"},
+        {"f:a", "unknown metric"},
+        {"micro_roc_auc", "unknown metric"},
+        {"roc_auc", "roc_auc:CLASS"},
         {"acc", "unknown metric 'acc'"},
         {"f1", "f1:CLASS"},
         {"f1:", "f1:CLASS"},
@@ -143,6 +173,12 @@ static void test_small_statistics(void **state)
     near_to(fw_mcnemar_exact(5, 0), 0.0625);
     near_to(fw_mcnemar_exact(0, 0), 1);
     near_to(fw_mcnemar_exact(4, 4), 1);
+    struct fw_mcnemar few = fw_mcnemar(9, 15), many = fw_mcnemar(20, 40), even = fw_mcnemar(13, 12);
+    assert_true(few.exact && few.statistic == 9 && few.p == fw_mcnemar_exact(9, 15));
+    assert_true(!many.exact);
+    near_to(many.statistic, 361. / 60);
+    near_to(many.p, 0.014171388254012323); /* scipy.stats.chi2.sf(361 / 60, 1) */
+    assert_true(!even.exact && even.p == 1);
     near_to(fw_sign_test(10, 3), 378.0 / 8192);
     near_to(fw_sign_test(3, 10), 1 - 92.0 / 8192);
     near_to(fw_sign_test(5, 0), 1.0 / 32);
