@@ -8,6 +8,7 @@
 #   neu_steel      label cleaning: accuracy regained, asking suspects first against random order
 #   steel_plates   collecting: targeted against random, and against all of the data
 #   crowd          several labellers: Dawid-Skene's time, the consensus of real crowds
+#   bootstrap      the paired bootstrap beside NumPy: time, memory, the same interval
 #   gate           the gate's false and missed alarms, by simulation
 #   select         targeted collection: seconds of each strategy as the pool grows
 #   slices         found slices: ours against the paper's enumeration in NumPy and SciPy
