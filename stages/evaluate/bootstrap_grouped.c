@@ -241,7 +241,7 @@ double fw_boot_grouped_value(const struct fw_boot *b, struct fw_draws *d, struct
         row = s->row;
     }
     for (size_t p = 0; p < b->n_patterns; p++) {
-        double times = s->times[p] * b->patterns[p].value;
+        double times = b->truth->weight ? s->times[p] * b->patterns[p].value : s->times[p];
         for (size_t i = b->miss_start[p]; times > 0 && i < b->miss_start[p + 1]; i++) {
             s->missed[b->misses[i].of] += times;
             s->taken[b->misses[i].as] += times;
