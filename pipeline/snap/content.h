@@ -3,7 +3,7 @@
  *
  * The key says "equal": the bytes of the file (by its git id), the text in lower case with white
  * space squeezed, the features' values, the outside object's digest; of all that the row has. The
- * near key of a text leaves punctuation out too. Near copies of images are in phash.h.
+ * near key of a text leaves punctuation out too. Near copies of images: stages/quality/phash.h.
  */
 #ifndef FW_SNAP_CONTENT_H
 #define FW_SNAP_CONTENT_H
@@ -36,9 +36,6 @@ struct fw_content {
  * wrong type. */
 int fw_content_of(const struct fw_row *row, const git_oid *file, struct fw_content *out,
                   struct fw_err *err);
-/* Appends the text in lower case (ASCII, Latin-1, Greek, Cyrillic), white space squeezed and
- * trimmed; with `strip`, without punctuation and symbols of ASCII. */
-void fw_text_normalise(const char *text, size_t n, bool strip, struct fw_buf *out);
 /* A 64-bit number from a key, for folds. */
 uint64_t fw_key_number(const unsigned char key[FW_KEY], uint64_t seed);
 
