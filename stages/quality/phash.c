@@ -9,8 +9,7 @@
 
 enum {
     CELLS = FW_THUMB * FW_THUMB,
-    BANDS = 6,    /* of the 64 bits; two hashes that differ in at most MAX_BITS share one */
-    MAX_BITS = 5, /* so no more than BANDS - 1 */
+    BANDS = FW_PHASH_RADIUS + 1, /* of the 64 bits: near copies share one */
 };
 /* Measured on 1 800 photographs of steel surfaces, where most pictures share the light and differ
  * only in texture: these find the two pairs that are the same piece of steel and no other, and of
@@ -99,7 +98,7 @@ int fw_phash_compute(const void *bytes, size_t n, struct fw_phash *out, struct f
 
 bool fw_phash_near(const struct fw_phash *a, const struct fw_phash *b)
 {
-    if (!a->usable || !b->usable || __builtin_popcountll(a->bits ^ b->bits) > MAX_BITS)
+    if (!a->usable || !b->usable || __builtin_popcountll(a->bits ^ b->bits) > FW_PHASH_RADIUS)
         return false;
     double wa[CELLS], wb[CELLS], da[CELLS], db[CELLS], sa[2], sb[2];
     views(a, wa, da, sa);

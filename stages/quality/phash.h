@@ -17,7 +17,7 @@
 
 #include "pipeline/base/err.h"
 
-enum { FW_THUMB = 16 };
+enum { FW_THUMB = 16, FW_PHASH_RADIUS = 5 /* bits in which near copies differ at most */ };
 
 struct fw_phash {
     unsigned char usable; /* 0: not decodable, or hardly any contrast */
