@@ -18,11 +18,11 @@ SHAPES = [(10000, 128, "cosine"), (10000, 128, "euclidean"), (5000, 768, "cosine
           (10000, 2, "euclidean"), (5000, 32, "euclidean")]
 
 
-def program():
+def program(name="neighbours"):
     for build in (pathlib.Path(bench.FLYWHEEL).parent, bench.ROOT / "build-dev", bench.ROOT / "build"):
-        if (build / "tests" / "bench_neighbours").exists():
-            return build / "tests" / "bench_neighbours"
-    sys.exit("bench_neighbours is not built: cmake --preset dev && cmake --build --preset dev")
+        if (build / "tests" / f"bench_{name}").exists():
+            return build / "tests" / f"bench_{name}"
+    sys.exit(f"bench_{name} is not built: cmake --preset dev && cmake --build --preset dev")
 
 
 PEER = """
