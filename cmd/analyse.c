@@ -37,6 +37,7 @@ static const char help[] =
     "be\n"
     "                          repeated\n"
     "      --found N           weak slices to look for (default 10; 0: none)\n"
+    "      --metric NAME       what a slice's worth is told in (default accuracy, or rmse)\n"
     "      --classes A,B,...   names of the classes of arrays\n"
     "      --embeddings FILE   float32 N × D, for arrays (a predictions folder holds its own)\n"
     "      --task TASK         what the labels are: classification (default) or regression of a "
@@ -55,7 +56,8 @@ static const char help[] =
 enum task { CLASSIFICATION, REGRESSION, MULTILABEL, BOXES };
 
 struct run {
-    const char *data, *predictions, *only, *filter, *score, *classes, *embeddings, *out, *task_name;
+    const char *data, *predictions, *only, *filter, *score, *classes, *embeddings, *out, *task_name,
+        *metric;
     bool json;
     enum task task_given;
     int found, top, seed;
@@ -220,6 +222,10 @@ static int examine(struct run *r, json_t **result, struct fw_err *err)
     if (rc == FW_OK && (r->l.probs.f || r->l.probs.d) &&
         (rc = fw_cl_check(&r->l.probs, r->l.klass, err)) != FW_OK && r->predictions)
         fw_err_at(err, r->predictions, 0, 0);
+    x.predictions = r->p;
+    const char *usual = r->l.task.task == FW_REGRESSION ? "rmse" : "accuracy";
+    if (rc == FW_OK && (r->l.task.n_classes || r->l.task.task == FW_REGRESSION))
+        rc = fw_metric_parse(r->metric ? r->metric : usual, &r->l.task, &x.metric, err);
     return rc == FW_OK ? fw_examine(&x, chosen, result, err) : rc;
 }
 
@@ -283,6 +289,7 @@ int cmd_analyse(int argc, char **argv)
                                    {"classes", 0, CMD_TEXT, &r.classes},
                                    {"embeddings", 0, CMD_TEXT, &r.embeddings},
                                    {"task", 0, CMD_TEXT, &r.task_name},
+                                   {"metric", 0, CMD_TEXT, &r.metric},
                                    {"require", 0, CMD_LIST, &r.require},
                                    {"out", 'o', CMD_TEXT, &r.out},
                                    {"top", 0, CMD_INT, &r.top},

@@ -3,11 +3,31 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 const struct fw_examine_part fw_examine_parts[] = {
+    {"metrics", "how good the predictions are, with intervals", fw_examine_metrics},
     {"labels", "labels that are probably wrong, by confident learning", fw_examine_labels},
+    {"slices", "where the model is weak: declared and found slices", fw_examine_slices},
+    {"duplicates", "copies and near copies, within and across splits", fw_examine_duplicates},
+    {"outliers", "samples unlike the others", fw_examine_outliers},
+    {"balance", "how unequal the classes are", fw_examine_balance},
+    {"order", "whether the order of the rows tells something", fw_examine_order},
+    {"images", "pictures that are broken or unlike the others", fw_examine_images},
     {0},
 };
+
+/* Parts that look at neighbours. */
+static bool wants_neighbours(const bool *chosen)
+{
+    for (size_t i = 0; fw_examine_parts[i].name; i++) {
+        fw_examine_fn *fn = fw_examine_parts[i].fn;
+        if (chosen[i] &&
+            (fn == fw_examine_duplicates || fn == fw_examine_outliers || fn == fw_examine_order))
+            return true;
+    }
+    return false;
+}
 
 json_t *fw_examine_number(double v)
 {
@@ -62,6 +82,8 @@ int fw_examine(struct fw_examine *x, const bool *chosen, json_t **out, struct fw
     x->figures = json_object();
     x->notes = json_array();
     int rc = x->out && x->figures && x->notes ? put_data(x, err) : fw_err_nomem(err);
+    if (rc == FW_OK && wants_neighbours(chosen))
+        rc = fw_examine_neighbours(x, err);
     for (size_t i = 0; fw_examine_parts[i].name && rc == FW_OK; i++)
         if (chosen[i])
             rc = fw_examine_parts[i].fn(x, err);
@@ -74,6 +96,10 @@ int fw_examine(struct fw_examine *x, const bool *chosen, json_t **out, struct fw
         *out = x->out;
     else
         json_decref(x->out);
+    if (x->neighbours)
+        fw_neighbours_release(x->neighbours);
+    free(x->neighbours);
+    x->neighbours = NULL;
     x->out = x->figures = x->notes = NULL;
     return rc;
 }

@@ -17,7 +17,11 @@
 #include <stdint.h>
 
 #include "stages/data/labelled.h"
+#include "stages/evaluate/metrics.h"
 #include "stages/examine/require.h"
+#include "stages/quality/outliers.h"
+
+enum { FW_EXAMINE_LISTED = 100000 }; /* samples that one list names; counts are of all */
 
 struct fw_examine {
     const struct fw_labelled *l;
@@ -27,6 +31,10 @@ struct fw_examine {
     const char *const *slices;
     size_t max_found; /* slices that are looked for; 0 = none */
     uint64_t seed;
+    struct fw_metric metric;                  /* what the worth of a slice is in */
+    const struct fw_predictions *predictions; /* that l was joined from; NULL: none, or arrays */
+    struct fw_neighbours
+        *neighbours; /* of l's samples by embeddings or features; made here; may be NULL */
     json_t *out, *figures, *notes; /* filled; borrowed */
 };
 
@@ -41,10 +49,21 @@ struct fw_examine_part {
 extern const struct fw_examine_part fw_examine_parts[];
 
 /*
- * "metrics": {"overall": [{"metric", "value", "low", "high"}], "confusion": [[..]], "by_class": [..]}
- * "labels": {"filter", "score", "noise_rate", "estimated_errors",
- *            "issues": [{"id", "label", "suggested", "score"}]       the most suspicious first
- *            "classes": [...], "overlapping": [...]}
+ * "metrics"     {"overall": [{"metric", "value", "low", "high"}], "confusion": [[..]] (up to 100 classes),
+ *                "reliability": [{"low", "high", "n", "confidence", "accuracy"}]}       95 % intervals
+ * "labels"      {"filter", "score", "noise_rate", "estimated_errors", "n_issues",
+ *                "issues": [{"id", "label", "suggested", "score"}],     the most suspicious first
+ *                "classes": [{"class", "given", "issues", "wrong", "missing", "noise", "inverse_noise"}],
+ *                "overlapping": [{"classes": [a, b], "n", "share"}]}
+ * "slices"      as in stages/error_analysis/analysis.h
+ * "duplicates"  {"groups_n", "samples", "crossing", "disagreeing", "unreadable",
+ *                "groups": [{"members": [id], "how", "similarity": the least of its links, "crosses",
+ *                            "disagrees"}]}          leaks across splits first
+ * "outliers"    {"by": "distance" | "probability", "n", "typical", "samples": [{"id", "score"}]}
+ * "balance"     {"ratio", "effective_classes", "rare", "classes": [{"class", "n", "share", "rare"}]}
+ * "order"       {"labels": {"n", "statistic", "expected", "p"}, "vectors": {...}}
+ * "images"      {"images", "flagged", "kinds": [{"issue", "n", "usual"}],
+ *                "samples": [{"id", "file", "issues": [..], "score"}]}
  */
 fw_examine_fn fw_examine_metrics, fw_examine_labels, fw_examine_slices, fw_examine_duplicates,
     fw_examine_outliers, fw_examine_balance, fw_examine_order, fw_examine_images;
@@ -58,7 +77,9 @@ int fw_examine(struct fw_examine *x, const bool *chosen, json_t **out, struct fw
 int fw_examine_value(const struct fw_labelled *l, const json_t *figures, const struct fw_require *r,
                      double *value, struct fw_err *err);
 
-/* For the parts: a figure, and a note. FW_ENOMEM. */
+/* For the parts: fills x->neighbours, or leaves it NULL when there are no vectors, or too many of them. */
+int fw_examine_neighbours(struct fw_examine *x, struct fw_err *err);
+/* A figure, and a note. FW_ENOMEM. */
 int fw_examine_figure(const struct fw_examine *x, const char *name, double value,
                       struct fw_err *err);
 int fw_examine_note(const struct fw_examine *x, struct fw_err *err, const char *fmt, ...)

@@ -76,7 +76,7 @@ static json_t *issues_json(const struct labels *w)
     const char *const *names = l->task.classes;
     json_t *list = json_array();
     char id[24];
-    for (size_t f = 0; list && f < w->n_found; f++) {
+    for (size_t f = 0; list && f < w->n_found && f < FW_EXAMINE_LISTED; f++) {
         size_t i = w->found[f];
         json_t *one = json_pack("{s:s, s:s, s:s, s:f}", "id", fw_labelled_id(l, i, id), "label",
                                 names[l->klass[i]], "suggested",
@@ -142,6 +142,9 @@ static int put(const struct labels *w, struct fw_err *err)
     if (json_object_set_new(x->out, "labels", part) != 0)
         return fw_err_nomem(err);
     int rc = fw_examine_figure(x, "noise_rate", noise, err);
+    if (rc == FW_OK && w->n_found > FW_EXAMINE_LISTED)
+        rc = fw_examine_note(x, err, "Of %zu label issues the first %d are listed.", w->n_found,
+                             FW_EXAMINE_LISTED);
     if (rc == FW_OK)
         rc = fw_examine_figure(x, "label_issues",
                                labelled > 0 ? (double)w->n_found / labelled : NAN, err);

@@ -97,11 +97,13 @@ static int check(const struct fw_probs *p, const int *labels, struct fw_err *err
 }
 
 /* shift: what is added to each class's probability. */
-static void shifts(const struct fw_probs *p, const int *labels, double *shift)
+static int shifts(const struct fw_probs *p, const int *labels, double *shift, struct fw_err *err)
 {
     double most = 0, sum = 0;
     size_t known = 0;
-    fw_cl_thresholds(p, labels, shift);
+    int rc = fw_cl_thresholds(p, labels, shift, err);
+    if (rc != FW_OK)
+        return rc;
     for (size_t j = 0; j < p->k; j++)
         if (isfinite(shift[j])) {
             sum += shift[j];
@@ -114,6 +116,7 @@ static void shifts(const struct fw_probs *p, const int *labels, double *shift)
     }
     for (size_t j = 0; j < p->k; j++)
         shift[j] = most - shift[j];
+    return FW_OK;
 }
 
 static double certainty(const struct fw_probs *p, size_t i, const double *shift)
@@ -146,7 +149,7 @@ int fw_outliers_by_probability(const struct fw_probs *p, const int *labels, doub
     if (rc == FW_OK && !shift)
         rc = fw_err_nomem(err);
     if (rc == FW_OK && labels)
-        shifts(p, labels, shift);
+        rc = shifts(p, labels, shift, err);
     for (size_t i = 0; rc == FW_OK && i < p->n; i++)
         o.score[i] = certainty(p, i, shift);
     rc = rc == FW_OK ? fw_robust_of(o.score, p->n, &r, err) : rc;
