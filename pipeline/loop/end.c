@@ -100,15 +100,28 @@ static void say_slice(const struct fw_loop *l, json_t *next, const json_t *s, do
             slice, human ? "human level" : "100 %", 100 * gap, 100 * worth);
 }
 
+/* The slice to work on after `done` others, when the analysis says (analysis.h, "order"); else the one
+ * with the next lower priority. */
+static const json_t *slice_after(const json_t *slices, size_t done)
+{
+    const json_t *s;
+    size_t i;
+    json_array_foreach (slices, i, s)
+        if (json_integer_value(json_object_get(s, "order")) == (json_int_t)done + 1)
+            return s;
+    s = json_array_get(slices, 0);
+    return json_object_get(s, "order") ? NULL : json_array_get(slices, done);
+}
+
 /* What would be the best next use of time, in plain sentences. */
 static json_t *next_steps(const struct fw_loop *l, enum fw_stop reason, const json_t *analysis)
 {
     json_t *next = json_array();
     const json_t *slices = json_object_get(analysis, "slices");
     for (size_t i = 0; i < 3 && i < json_array_size(slices); i++) {
-        const json_t *s = json_array_get(slices, i);
+        const json_t *s = slice_after(slices, i);
         double worth = json_number_value(json_object_get(s, "worth"));
-        if (worth <= 0)
+        if (!s || worth <= 0)
             break;
         say_slice(l, next, s, worth);
     }
