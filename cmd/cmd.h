@@ -27,6 +27,7 @@ enum {
 int cmd_agree(int argc, char **argv);
 int cmd_analyse(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_drift(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_plan(int argc, char **argv);

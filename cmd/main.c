@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"analyse", cmd_analyse, "What is wrong with labelled data, without a pipeline"},
     {"agree", cmd_agree, "How well labellers agree, their consensus, and what to rewrite"},
     {"diff", cmd_diff, "Compare two snapshots in samples"},
+    {"drift", cmd_drift, "How far production samples have moved away from the train split"},
     {"snapshot", cmd_snapshot, "Import, list and check out dataset snapshots"},
     {"plugin", cmd_plugin, "List, describe, make and test plugins"},
     {"schema", cmd_schema, "The JSON Schema of flywheel.yaml, for editors"},

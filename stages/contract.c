@@ -10,6 +10,7 @@
 #include "stages/data/ids.h"
 #include "stages/data/patch.h"
 #include "stages/data/predictions.h"
+#include "stages/drift/drift.h"
 #include "stages/error_analysis/analysis.h"
 
 static const struct {
@@ -125,26 +126,6 @@ static int check_predictions(const char *path, const struct fw_task_info *task,
     return rc;
 }
 
-static int check_object(const char *path, struct fw_err *err)
-{
-    struct fw_buf text = {0};
-    json_error_t why;
-    int rc = fw_fs_read(path, 0, &text, err);
-    if (rc == FW_OK) {
-        json_t *j = json_loadb(text.p ? text.p : "", text.len, JSON_REJECT_DUPLICATES, &why);
-        if (!j) {
-            fw_err_set(err, FW_EINVAL, "not valid JSON: %s", why.text);
-            rc = FW_EINVAL;
-            fw_err_at(err, path, why.line, why.column > 0 ? why.column : 0);
-        } else if (!json_is_object(j)) {
-            rc = fw_err_set(err, FW_EINVAL, "%s is not a JSON object", path);
-        }
-        json_decref(j);
-    }
-    fw_buf_release(&text);
-    return rc;
-}
-
 int fw_contract_check(enum fw_kind kind, const char *name, const char *path,
                       const struct fw_task_info *task, const char *const *ids, size_t n_ids,
                       struct fw_err *err)
@@ -159,8 +140,12 @@ int fw_contract_check(enum fw_kind kind, const char *name, const char *path,
         return check_model(path, err);
     if (!strcmp(own, "predictions"))
         return check_predictions(path, task, ids, n_ids, err);
-    if (!strcmp(own, "drift"))
-        return check_object(path, err);
+    if (!strcmp(own, "drift")) {
+        json_t *drift = NULL;
+        int rc = fw_drift_load(path, &drift, err);
+        json_decref(drift);
+        return rc;
+    }
     if (!strcmp(own, "patch")) {
         struct fw_patch *patch = NULL;
         int rc = fw_patch_load(path, &patch, err);

@@ -46,7 +46,7 @@ struct fw_task_info {
  *                to 1 ± 1e-3, no NaN
  *   analysis     an object as stages/error_analysis/analysis.h describes
  *   patch        readable by fw_patch_load()
- *   drift        a JSON object
+ *   drift        an object as stages/drift/drift.h describes
  *   custom       the path exists
  * FW_EINVAL with the file, line and reason.
  */

@@ -1,6 +1,8 @@
 #include "stages/drift/bins.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* How many of the sorted v are ≤ x. */
 static size_t up_to(const double *v, size_t n, double x)
@@ -14,6 +16,25 @@ static size_t up_to(const double *v, size_t n, double x)
             high = mid;
     }
     return low;
+}
+
+/* The number with the fewest digits in [x, next): where exactly an edge lies between two values makes
+ * no difference for the reference, and people read it. */
+static double short_between(double x, double next)
+{
+    char text[40];
+    for (int digits = 1; digits < 17 && x != 0; digits++) {
+        snprintf(text, sizeof text, "%.*e", digits - 1, x);
+        double at = strtod(text, NULL);
+        if (at < x) { /* rounded down: one up in the last digit */
+            double up = at + pow(10, floor(log10(fabs(x))) - digits + 1);
+            snprintf(text, sizeof text, "%.*e", digits - 1, up);
+            at = strtod(text, NULL);
+        }
+        if (at >= x && at < next)
+            return at;
+    }
+    return x;
 }
 
 void fw_bins_make(const double *v, size_t n, size_t wanted, struct fw_bins *out)
@@ -32,10 +53,10 @@ void fw_bins_make(const double *v, size_t n, size_t wanted, struct fw_bins *out)
         size_t at = (size_t)ceil((double)n * (double)q / (double)wanted);
         double x = v[at ? at - 1 : 0];
         if (x < v[n - 1] && (!b.n || x > b.edge[b.n - 1]))
-            b.edge[b.n++] = x;
+            b.edge[b.n++] = short_between(x, v[up_to(v, n, x)]);
     }
     if (!b.n) /* nearly all values are the greatest one: below it, and it */
-        b.edge[b.n++] = v[up_to(v, n, nextafter(v[n - 1], -INFINITY)) - 1];
+        b.edge[b.n++] = short_between(v[up_to(v, n, nextafter(v[n - 1], -INFINITY)) - 1], v[n - 1]);
     b.n++;
     *out = b;
 }

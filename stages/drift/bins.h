@@ -3,7 +3,8 @@
  *
  * When the reference holds at most FW_BINS_DISCRETE different values, each is a bin and everything
  * else is a last one. Otherwise the edges are quantiles of the reference (the smallest value with at
- * least that share at or below it: type 1 of Hyndman and Fan 1996), equal ones taken once; bin i holds
+ * least that share at or below it: type 1 of Hyndman and Fan 1996), equal ones taken once, and
+ * written with the fewest digits that no value of the reference minds; bin i holds
  * edge[i − 1] < x ≤ edge[i], the first and the last are open.
  */
 #ifndef FW_DRIFT_BINS_H

@@ -15,10 +15,14 @@ static double total(const double *v, size_t k)
 
 double fw_psi(const double *a, const double *b, size_t k)
 {
-    double n = total(a, k), m = total(b, k), sum = 0, half = (double)k / 2;
+    double n = total(a, k), m = total(b, k), sum = 0, half = 0;
     if (!(n > 0) || !(m > 0))
         return NAN;
+    for (size_t i = 0; i < k; i++)
+        half += a[i] + b[i] > 0 ? 0.5 : 0;
     for (size_t i = 0; i < k; i++) {
+        if (!(a[i] + b[i] > 0))
+            continue;
         double p = (a[i] + 0.5) / (n + half), q = (b[i] + 0.5) / (m + half);
         sum += (q - p) * log(q / p);
     }

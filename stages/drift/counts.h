@@ -12,7 +12,8 @@
 
 /* Population stability index, Σ (q_i − p_i) ln(q_i / p_i): the symmetric Kullback–Leibler divergence
  * (Jeffreys 1946) under the name that credit scoring gave it (Siddiqi 2006). Shares are smoothed by
- * half a count a cell, p_i = (a_i + ½) / (n + K/2), so that an empty cell is no infinity. Without
+ * half a count a cell, p_i = (a_i + ½) / (n + K/2), so that an empty cell is no infinity;
+ * K counts the cells that are not empty on both sides. Without
  * drift its expectation is about (K − 1)(1/n + 1/m), and PSI / (1/n + 1/m) is about chi-squared with
  * K − 1 degrees of freedom (Yurdakul 2018). NaN when a side has no count or K = 0. */
 double fw_psi(const double *a, const double *b, size_t k);

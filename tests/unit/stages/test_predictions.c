@@ -229,7 +229,7 @@ static void test_contract(void **state)
     put("folder/deep/w", "1");
     assert_int_equal(
         fw_contract_check(FW_TRAIN, "model", in_dir("folder"), &classes, NULL, 0, &err), FW_OK);
-    put("drift.json", "[1]");
+    put("drift.json", "{\"version\":1}");
     assert_int_equal(
         fw_contract_check(FW_DRIFT, "drift", in_dir("drift.json"), &classes, NULL, 0, &err),
         FW_EINVAL);
