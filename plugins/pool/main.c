@@ -13,6 +13,7 @@
 #include "pipeline/base/fs.h"
 #include "plugins/pool/pool.h"
 #include "stages/data/patch.h"
+#include "stages/drift/drift.h"
 #include "stages/error_analysis/analysis.h"
 #include "stages/train/image.h"
 
@@ -23,7 +24,7 @@ static const char describe[] =
     "weak "
     "slices first, never the same thing twice; scored by a quick linear model fitted on the "
     "current train split, or by the predictions of an input 'committee'\",\n"
-    " \"inputs\": [\"analysis\", \"dataset\", \"history\"], \"outputs\": [\"patch\"],\n"
+    " \"inputs\": [\"analysis\", \"dataset\", \"history\", \"drift\"], \"outputs\": [\"patch\"],\n"
     " \"deterministic\": true, \"network\": false, \"code\": [],\n"
     " \"params\": {\n"
     "  \"path\": {\"type\": \"string\", \"format\": \"path\", \"required\": true,\n"
@@ -193,8 +194,8 @@ static void tell(const struct job *j, const struct skipped *skip)
 
 static int find_aims(struct job *j, const char *quota, struct fw_err *err)
 {
-    const char *path = fw_request_in(j->r, "analysis");
-    json_t *analysis = NULL;
+    const char *path = fw_request_in(j->r, "analysis"), *shifted = fw_request_in(j->r, "drift");
+    json_t *analysis = NULL, *drift = NULL;
     int rc = FW_OK;
 
     if (quota && strcmp(quota, "rare") == 0) {
@@ -211,6 +212,12 @@ static int find_aims(struct job *j, const char *quota, struct fw_err *err)
         if (rc == FW_OK)
             rc = fw_aims_read(analysis, &j->r->task, j->pool, j->rows, j->n, &j->aims, err);
         json_decref(analysis);
+    }
+    if (rc == FW_OK && shifted && (!quota || strcmp(quota, "none") != 0)) {
+        rc = fw_drift_load(shifted, &drift, err);
+        if (rc == FW_OK)
+            rc = fw_aims_add_drift(drift, &j->r->task, j->pool, j->rows, j->n, &j->aims, err);
+        json_decref(drift);
     }
     return rc;
 }

@@ -143,6 +143,51 @@ int fw_aims_read(const json_t *analysis, const struct fw_task_info *task,
     return rc;
 }
 
+static int make_room(struct fw_aims *a, size_t more, struct fw_err *err)
+{
+    size_t room = a->n + more + 1;
+    struct fw_aim *v = realloc(a->v, room * sizeof *v);
+    a->v = v ? v : a->v;
+    char **names = realloc(a->names, room * sizeof *names);
+    a->names = names ? names : a->names;
+    bool **members = realloc(a->members, room * sizeof *members);
+    a->members = members ? members : a->members;
+    if (!v || !names || !members)
+        return fw_err_nomem(err);
+    memset(members + a->n, 0, (room - a->n) * sizeof *members);
+    return FW_OK;
+}
+
+int fw_aims_add_drift(const json_t *drift, const struct fw_task_info *task,
+                      const struct fw_dataset *ds, const size_t *rows, size_t n, struct fw_aims *a,
+                      struct fw_err *err)
+{
+    const json_t *targets = json_object_get(drift, "targets"), *entry;
+    size_t before = a->n, i;
+    double old = 0, grown = 0;
+    int rc = make_room(a, json_array_size(targets), err);
+
+    for (i = 0; i < before; i++)
+        old += a->v[i].weight;
+    json_array_foreach(targets, i, entry)
+    {
+        double growth = number(entry, "growth", 0);
+        if (rc == FW_OK && growth > 0 && json_is_string(json_object_get(entry, "slice")))
+            rc = add_aim(a, entry, growth, task, ds, rows, n, err);
+    }
+    for (i = before; i < a->n; i++)
+        grown += a->v[i].weight;
+    for (i = before; i < a->n && old > 0; i++)
+        a->v[i].weight *= old / grown;
+    while (rc != FW_OK && a->n > before) {
+        a->n--;
+        free(a->names[a->n]);
+        free(a->members[a->n]);
+        a->members[a->n] = NULL;
+    }
+    return rc;
+}
+
 void fw_aims_release(struct fw_aims *a)
 {
     for (size_t i = 0; i < a->n; i++) {

@@ -1,5 +1,5 @@
 /*
- * From analysis.json to what collection should aim at.
+ * From analysis.json, and drift.json, to what collection should aim at.
  */
 #ifndef FW_TARGETED_COLLECTION_AIMS_H
 #define FW_TARGETED_COLLECTION_AIMS_H
@@ -31,6 +31,12 @@ int fw_aims_read(const json_t *analysis, const struct fw_task_info *task,
  * every class weighs 1. FW_ENOMEM. */
 int fw_aims_rare(const struct fw_task_info *task, const size_t *count, struct fw_aims *out,
                  struct fw_err *err);
+/* Adds one aim for each target of drift.json (stages/drift/drift.h), read as above: what grew in
+ * production. Its weight is the growth of the share; when there are aims of the analysis, all drift
+ * targets together weigh as much as all of them. a is as it was on failure. FW_ENOMEM. */
+int fw_aims_add_drift(const json_t *drift, const struct fw_task_info *task,
+                      const struct fw_dataset *ds, const size_t *rows, size_t n, struct fw_aims *a,
+                      struct fw_err *err);
 void fw_aims_release(struct fw_aims *a);
 
 #endif
