@@ -47,7 +47,7 @@ static bool is_one_of(const char *name, const char *const *list, size_t n)
 
 static bool is_wanted(const struct fw_drift_table *t, const char *name)
 {
-    static const char *const apart[] = {"id", "split", "file_name"};
+    static const char *const apart[] = {"id", "split", "file_name", "provenance"};
     const struct fw_drift_options *o = &t->options;
     if (is_one_of(name, o->ignore, o->n_ignore))
         return false;

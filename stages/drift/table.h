@@ -62,7 +62,8 @@ struct fw_column {
 };
 
 struct fw_drift_options {
-    /* Fields to compare; NULL: all but id, split, file_name, and what `ignore` names. `label` is
+    /* Fields to compare; NULL: all but id, split, file_name, provenance,
+     * and what `ignore` names. `label` is
      * compared when both sides have it. */
     const char *const *fields;
     size_t n_fields;
