@@ -38,10 +38,9 @@ static char *bins_text(const struct fw_drift_test *t, size_t from, size_t to)
     struct fw_buf b = {0};
     if (bins->discrete && from + 1 == bins->n) {
         for (size_t i = 0; i + 1 < bins->n; i++) {
-            fw_buf_printf(&b, i ? ", " : "%s not in [", name);
+            fw_buf_printf(&b, "%s%s != ", i ? " and " : "", name);
             put_number(&b, bins->edge[i]);
         }
-        fw_buf_puts(&b, "]");
     } else if (bins->discrete) {
         fw_buf_printf(&b, "%s == ", name);
         put_number(&b, bins->edge[from]);
@@ -230,7 +229,7 @@ int fw_drift_add_target(json_t *targets, const char *slice, const char *klass, d
         return FW_OK; /* a field whose name no condition can hold */
     fw_slice_free(parsed);
     /* x more of it: (p n + x) / (n + x) = q */
-    double missing = q < 1 ? ceil((q - p) * n / (1 - q)) : n;
+    double missing = q < 1 ? ceil((q - p) * n / (1 - q) * (1 - 1e-12)) : n;
     json_t *target =
         json_pack("{s:s, s:s?, s:f, s:f, s:f, s:f}", "slice", slice, "class", klass,
                   "reference_share", p, "production_share", q, "growth", q - p, "missing", missing);
