@@ -118,21 +118,29 @@ static void print_fields(const json_t *drift)
                json_array_size(fields) - shown);
 }
 
-static void print_labels(const json_t *labels)
+static int most_moved(const void *a, const void *b)
 {
+    const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
+    double p = fabs(cmd_number(x, "production") - cmd_number(x, "reference"));
+    double q = fabs(cmd_number(y, "production") - cmd_number(y, "reference"));
+    if (p != q)
+        return p < q ? 1 : -1;
+    return strcmp(cmd_text(x, "class"), cmd_text(y, "class"));
+}
+
+static void print_classes(const json_t *classes)
+{
+    size_t n = json_array_size(classes);
+    const json_t **order = malloc((n ? n : 1) * sizeof(*order));
     struct cmd_table t = {0};
-    const json_t *c;
-    size_t i;
-    char p[32];
-    if (!json_is_object(labels))
+    if (!order)
         return;
-    show_p(json_object_get(labels, "p_adjusted"), p, sizeof p);
-    printf("\nlabels: %s (predicted labels: PSI %.3f, p adjusted %s; shares by %s)\n",
-           severity_text(labels), cmd_number(labels, "value"), p,
-           strcmp(cmd_text(labels, "method"), "rlls") ? "black-box shift estimation"
-                                                      : "regularised black-box shift estimation");
+    for (size_t i = 0; i < n; i++)
+        order[i] = json_array_get(classes, i);
+    qsort(order, n, sizeof(*order), most_moved);
     cmd_table_row(&t, 5, "class", "reference", "production", "interval", "weight");
-    json_array_foreach (json_object_get(labels, "classes"), i, c) {
+    for (size_t i = 0; i < n && i < MOST_ROWS; i++) {
+        const json_t *c = order[i];
         char a[32], b[32], low[32], high[32], w[32], interval[80] = "-";
         show_share(cmd_number(c, "reference"), a, sizeof a);
         show_share(cmd_number(c, "production"), b, sizeof b);
@@ -144,6 +152,22 @@ static void print_labels(const json_t *labels)
         cmd_table_row(&t, 5, cmd_text(c, "class"), a, b, interval, w);
     }
     cmd_table_print(&t, "  ");
+    if (n > MOST_ROWS)
+        printf("  and %zu more that moved less; --json lists them\n", n - MOST_ROWS);
+    free(order);
+}
+
+static void print_labels(const json_t *labels)
+{
+    char p[32];
+    if (!json_is_object(labels))
+        return;
+    show_p(json_object_get(labels, "p_adjusted"), p, sizeof p);
+    printf("\nlabels: %s (predicted labels: PSI %.3f, p adjusted %s; shares by %s)\n",
+           severity_text(labels), cmd_number(labels, "value"), p,
+           strcmp(cmd_text(labels, "method"), "rlls") ? "black-box shift estimation"
+                                                      : "regularised black-box shift estimation");
+    print_classes(json_object_get(labels, "classes"));
 }
 
 static void print_embeddings(const json_t *e)

@@ -14,11 +14,13 @@
 #   gate           the gate's false and missed alarms, by simulation
 #   select         targeted collection: seconds of each strategy as the pool grows
 #   slices         found slices: ours against the paper's enumeration in NumPy and SciPy
+#   drift          fields beside SciPy on a million rows; false and missed alarms, by simulation
 #   sms_spam       a skewed class: no step that raises accuracy and lowers F1 is accepted
 #
 # FLYWHEEL_DATA   folder with the public datasets: neu-det/, steel-plates/, sms-spam/; a benchmark
 #                 whose data is not there is skipped
 # FLYWHEEL        the program (default: build/flywheel)
+# FLYWHEEL_ROWS   rows a side (drift; default: 1000000)
 # FLYWHEEL_SEEDS  how many repetitions, each with its own split and noise (default: 3)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

@@ -12,6 +12,7 @@
 #include "pipeline/base/rng.h"
 #include "stages/drift/run.h"
 #include "stages/drift/vocabulary.h"
+#include "stages/targeted_collection/aims.h"
 
 /* Rows made by a printf per row; the caller clears the buffer. */
 static struct fw_buf rows;
@@ -397,6 +398,42 @@ static void test_check(void **state)
     }
 }
 
+/* What drifted becomes aims that weigh as much as those of the analysis, or by their growth. */
+static void test_aims(void **state)
+{
+    (void)state;
+    static const char *const classes[] = {"ok", "bad"};
+    const struct fw_task_info task = {FW_CLASSIFICATION, classes, 2};
+    const size_t picked[] = {0, 1, 2};
+    struct fw_dataset *pool = NULL;
+    struct fw_aims aims = {0};
+    json_t *analysis = json_pack("{s:[{s:s, s:s, s:f}]}", "slices", "slice", "class == 'ok'",
+                                 "class", "ok", "priority", 0.01);
+    json_t *drift =
+        json_pack("{s:[{s:s, s:n, s:f}, {s:s, s:s, s:f}, {s:s, s:n, s:f}]}", "targets", "slice",
+                  "shift == 'night'", "class", "growth", 0.3, "slice", "class == 'bad'", "class",
+                  "bad", "growth", 0.1, "slice", "not a condition", "class", "growth", 0.2);
+    put("samples.jsonl", "{\"id\":\"a\",\"shift\":\"day\"}\n{\"id\":\"b\",\"shift\":\"night\"}\n"
+                         "{\"id\":\"c\"}\n");
+    assert_int_equal(fw_dataset_load(test_dir, &task, &pool, NULL), 0);
+    assert_int_equal(fw_aims_add_drift(drift, &task, pool, picked, 3, &aims, NULL), 0);
+    assert_int_equal(aims.n, 2);
+    near_to(aims.v[0].weight, 0.3, 1e-12);
+    assert_true(!aims.v[0].member[0] && aims.v[0].member[1] && !aims.v[0].member[2]);
+    assert_true(aims.v[1].klass == 1 && !aims.v[1].member);
+    fw_aims_release(&aims);
+    assert_int_equal(fw_aims_read(analysis, &task, pool, picked, 3, &aims, NULL), 0);
+    assert_int_equal(fw_aims_add_drift(drift, &task, pool, picked, 3, &aims, NULL), 0);
+    assert_int_equal(aims.n, 3);
+    near_to(aims.v[1].weight + aims.v[2].weight, 0.01, 1e-12);
+    near_to(aims.v[1].weight / aims.v[2].weight, 3, 1e-12);
+    assert_string_equal(aims.names[1], "shift == 'night'");
+    fw_aims_release(&aims);
+    fw_dataset_free(pool);
+    json_decref(analysis);
+    json_decref(drift);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -428,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_features_and_threads),
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_aims),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, make_dir, done);
