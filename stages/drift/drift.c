@@ -96,7 +96,8 @@ static int plan_values(struct build *b, struct fw_column *c, struct fw_err *err)
         if (c->lengths[0].n && c->lengths[1].n)
             rc = add_test(b, c, FW_DRIFT_LENGTH, (double)c->lengths[0].n, (double)c->lengths[1].n,
                           err);
-        if (rc == FW_OK && c->lengths[0].n && c->lengths[1].n)
+        if (rc == FW_OK && fw_vocabulary_size(c->words, 0) > 0 &&
+            fw_vocabulary_size(c->words, 1) > 0)
             rc = add_test(b, c, FW_DRIFT_WORDS, (double)c->lengths[0].n, (double)c->lengths[1].n,
                           err);
         return rc;
@@ -134,9 +135,7 @@ static int run_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
     struct build *b = ctx;
     for (size_t i = chunk->from; i < chunk->to; i++) {
         struct fw_drift_test *t = &b->tests[i];
-        int rc = FW_OK;
-        if (t->part != FW_DRIFT_WORDS || t->column->words)
-            rc = fw_drift_test_run(t, b->in->bins, err);
+        int rc = fw_drift_test_run(t, b->in->bins, err);
         if (rc != FW_OK)
             return fw_err_wrap(err, "field '%s'", t->column->name);
     }
@@ -230,7 +229,7 @@ static enum fw_severity judge(struct build *b, double effect, double p, double d
     enum fw_severity s = FW_DRIFT_NONE;
     if (p <= alpha)
         s = effect >= in->major ? FW_DRIFT_MAJOR : effect >= in->minor ? FW_DRIFT_MINOR : s;
-    else if (!(df > 0) || fw_chi2_tail(in->minor / noise, df) > alpha)
+    else if (fw_chi2_tail(in->minor / noise, df > 0 ? df : 1) > alpha)
         s = FW_DRIFT_UNKNOWN;
     b->told |= s == FW_DRIFT_NONE;
     b->worst = s > b->worst ? s : b->worst;

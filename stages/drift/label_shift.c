@@ -10,12 +10,12 @@
 #include "stages/drift/two_sample.h"
 #include "stages/evaluate/bootstrap.h"
 
-enum { ITERATIONS = 100 };
+enum { ITERATIONS = 100, LAMBDAS = 40 };
 /* Bounds of λ: what is solved stays regular, and far above any share. */
 static const double lambda_min = 1e-10, lambda_max = 1e9;
 
 struct scratch {
-    double *c, *a, *b, *x; /* k × k, k × k, k, k */
+    double *c, *a, *g, *b, *x; /* k × k, k × k, k × k, k, k */
     size_t *pivot;
     double *counts; /* k × k + k: of a resample */
     void *all;
@@ -32,13 +32,14 @@ struct job {
 
 static int scratch_make(struct scratch *s, size_t k, struct fw_err *err)
 {
-    size_t numbers = 3 * k * k + 3 * k;
+    size_t numbers = 4 * k * k + 3 * k;
     s->all = malloc(numbers * sizeof(double) + k * sizeof(size_t));
     if (!s->all)
         return fw_err_nomem(err);
     s->c = s->all;
     s->a = s->c + k * k;
-    s->counts = s->a + k * k;
+    s->g = s->a + k * k;
+    s->counts = s->g + k * k;
     s->b = s->counts + k * k + k;
     s->x = s->b + k;
     s->pivot = (size_t *)(void *)(s->c + numbers);
@@ -107,17 +108,22 @@ static double condition_of(const double *c, size_t k, struct scratch *s)
     return most / least;
 }
 
-/* b = μ − C 1; θ (s->x) of (CᵀC + λ I) θ = Cᵀ b. */
+/* CᵀC, to s->g. */
+static void gram(const double *c, size_t k, struct scratch *s)
+{
+    memset(s->g, 0, k * k * sizeof *s->g);
+    for (size_t r = 0; r < k; r++)
+        for (size_t i = 0; i < k; i++)
+            for (size_t j = 0; c[r * k + i] != 0 && j < k; j++)
+                s->g[i * k + j] += c[r * k + i] * c[r * k + j];
+}
+
+/* b = μ − C 1; θ (s->x) of (CᵀC + λ I) θ = Cᵀ b, with CᵀC in s->g. */
 static bool ridge(const double *c, const double *b, size_t k, double lambda, struct scratch *s)
 {
-    for (size_t i = 0; i < k; i++) {
-        for (size_t j = 0; j < k; j++) {
-            double sum = i == j ? lambda : 0;
-            for (size_t r = 0; r < k; r++)
-                sum += c[r * k + i] * c[r * k + j];
-            s->a[i * k + j] = sum;
-        }
-    }
+    memcpy(s->a, s->g, k * k * sizeof *s->a);
+    for (size_t i = 0; i < k; i++)
+        s->a[i * k + i] += lambda;
     multiply_transposed(c, k, b, s->x);
     if (!fw_lu_factor(s->a, k, s->pivot))
         return false;
@@ -134,7 +140,8 @@ static double find_lambda(const double *c, const double *b, size_t k, double n, 
         delta += c[i] * (1 - c[i]) / n;
     delta = sqrt(delta);
     lambda = fmax(delta, lambda_min);
-    for (int i = 0; i < ITERATIONS && lambda < lambda_max; i++) {
+    gram(c, k, s);
+    for (int i = 0; i < LAMBDAS && lambda < lambda_max; i++) {
         double residual = 0, size;
         if (!ridge(c, b, k, lambda, s))
             break;
@@ -172,6 +179,7 @@ static bool solve(const struct job *j, const double *confusion, const double *pr
             for (size_t t = 0; t < k; t++)
                 s->b[i] -= s->c[i * k + t];
         }
+        gram(s->c, k, s);
         if (!ridge(s->c, s->b, k, j->lambda, s))
             return false;
         for (size_t i = 0; i < k; i++)

@@ -8,6 +8,8 @@
 #include "pipeline/base/npy.h"
 #include "stages/data/predictions.h"
 
+enum { MOST_CLASSES = 5000 };
+
 struct run {
     const struct fw_drift_files *files;
     char *rows[FW_SIDES], *labelled;
@@ -147,7 +149,10 @@ static int load_labels(struct run *r, struct fw_drift_input *in, struct fw_err *
     for (int s = 0; s < FW_SIDES && rc == FW_OK; s++)
         rc = fw_predictions_load(paths[s], &r->task, &r->p[s], err);
     size_t k = r->task.n_classes;
-    if (rc == FW_OK && (k > 20000 || !(r->counts = calloc(k * k + k, sizeof *r->counts))))
+    if (rc == FW_OK && k > MOST_CLASSES)
+        rc = fw_err_set(err, FW_EINVAL, "label shift of more than %d classes is not estimated",
+                        MOST_CLASSES);
+    if (rc == FW_OK && !(r->counts = calloc(k * k + k, sizeof *r->counts)))
         rc = fw_err_nomem(err);
     if (rc == FW_OK)
         rc = fw_drift_confusion(r->labelled, r->p[0], &r->task, r->counts, &matched, err);

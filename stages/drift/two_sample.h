@@ -20,7 +20,7 @@ struct fw_ks {
     bool exact;
 };
 
-enum { FW_KS_EXACT = 4000000 }; /* n × m up to which p is exact */
+enum { FW_KS_EXACT = 250000 }; /* n × m up to which p is exact */
 
 /* Two-sample Kolmogorov–Smirnov. Up to n × m = FW_KS_EXACT, p is the share of all ways to deal the
  * n + m pooled values into n and m that give at least this D: lattice paths (Hodges 1958), looked at

@@ -94,13 +94,15 @@ int fw_vocabulary_add(struct fw_vocabulary *v, int side, const char *text, size_
     bool fits = true;
     v->n_seen = 0;
     for (size_t i = 0; i < n && fits;) {
-        size_t len = 0;
         for (; i < n && !in_word((unsigned char)text[i]); i++)
             ;
+        size_t len = 0, from = i;
         for (; i < n && in_word((unsigned char)text[i]); i++)
             if (len < FW_WORD_MAX)
                 word[len++] =
                     text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 'a' - 'A') : text[i];
+        while (len && from + len < n && ((unsigned char)text[from + len] & 0xc0) == 0x80)
+            len--;
         word[len] = '\0';
         if (len) {
             fits = count_word(v, word);
@@ -122,6 +124,11 @@ int fw_vocabulary_add(struct fw_vocabulary *v, int side, const char *text, size_
     v->n[side] += length;
     v->squares[side] += length * length;
     return FW_OK;
+}
+
+double fw_vocabulary_size(const struct fw_vocabulary *v, int side)
+{
+    return v->n[side];
 }
 
 struct cells {

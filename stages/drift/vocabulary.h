@@ -1,8 +1,8 @@
 /*
  * Words of two sets of documents, counted as they stream by: memory is that of the different words.
  *
- * A word is a run of ASCII letters, digits and bytes of 128 and up, in lower case (ASCII), at most
- * FW_WORD_MAX bytes. Not thread-safe; each vocabulary belongs to one thread at a time.
+ * A word is a run of ASCII letters, digits and bytes of 128 and up, in lower case (ASCII), cut
+ * at a character after at most FW_WORD_MAX bytes. Not thread-safe; each vocabulary belongs to one thread at a time.
  */
 #ifndef FW_DRIFT_VOCABULARY_H
 #define FW_DRIFT_VOCABULARY_H
@@ -21,6 +21,9 @@ void fw_vocabulary_free(struct fw_vocabulary *v);
 /* Counts the words of one document of a side. FW_ENOMEM. */
 int fw_vocabulary_add(struct fw_vocabulary *v, int side, const char *text, size_t n,
                       struct fw_err *err);
+
+/* Running words of a side so far. */
+double fw_vocabulary_size(const struct fw_vocabulary *v, int side);
 
 struct fw_word_move {
     const char *word;             /* borrowed from the vocabulary */

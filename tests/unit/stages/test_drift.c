@@ -212,6 +212,9 @@ static void test_refusals(void **state)
     assert_int_equal(err.line, 2);
     assert_null(compare("one.jsonl", "bad.csv", &err));
     assert_string_equal(said(&err), "bad.csv:3: 1 fields, but the header names 2");
+    put("latin.csv", "x\n1\ncaf\xe9\n");
+    assert_null(compare("one.jsonl", "latin.csv", &err));
+    assert_string_equal(said(&err), "latin.csv:3: column 1 is not valid UTF-8");
     assert_null(compare("one.jsonl", "twice.csv", &err));
     assert_string_equal(said(&err), "twice.csv:1: two columns are named 'x'");
     json_t *d = compare("one.jsonl", "one.jsonl", &err); /* one row says nothing */
@@ -445,6 +448,48 @@ static void test_names(void **state)
     assert_string_equal(names[2], "d");
 }
 
+/* One value and hardly anything else; texts without a word; a word that is cut inside a character;
+ * a field named class, which no condition can mean. */
+static void test_rare_and_strange(void **state)
+{
+    (void)state;
+    for (int s = 0; s < 2; s++) {
+        for (int i = 0; i < 600; i++)
+            fw_buf_printf(&rows, "{\"c\":\"%s\",\"text\":\"%s\",\"class\":\"%c\"}\n",
+                          i == 7 ? "b" : "a", s ? "?!" : "...",
+                          i % 2 ? 'x'
+                          : s   ? 'y'
+                                : 'x');
+        put_rows(s ? "pro.jsonl" : "ref.jsonl");
+    }
+    json_t *d = compare("ref.jsonl", "pro.jsonl", NULL);
+    assert_string_equal(text(field_of(d, "c", "values"), "severity"), "none");
+    assert_true(json_is_null(json_object_get(field_of(d, "c", "values"), "p")));
+    assert_null(field_of(d, "text", "words"));
+    assert_string_equal(text(field_of(d, "class", "values"), "severity"), "major");
+    assert_int_equal(json_array_size(json_object_get(d, "targets")), 0);
+    json_decref(d);
+    struct fw_vocabulary *v = fw_vocabulary_new();
+    struct fw_vocabulary_drift w;
+    char word[200] = "x";
+    for (size_t i = 1; i < 120; i += 2)
+        memcpy(word + i, "é", 2);
+    assert_int_equal(fw_vocabulary_add(v, 0, word, 121, NULL), 0);
+    assert_int_equal(fw_vocabulary_compare(v, &w, NULL), FW_EINVAL);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(fw_vocabulary_add(v, i % 2, i % 4 ? "other" : word, i % 4 ? 5 : 121, NULL),
+                         0);
+    assert_int_equal(fw_vocabulary_compare(v, &w, NULL), 0);
+    assert_true(w.n_top > 0);
+    for (size_t i = 0; i < w.n_top; i++) {
+        json_t *valid = json_string(w.top[i].word);
+        assert_non_null(valid);
+        json_decref(valid);
+        assert_true(strlen(w.top[i].word) == 5 || strlen(w.top[i].word) == 63);
+    }
+    fw_vocabulary_free(v);
+}
+
 static int done(void **state)
 {
     fw_buf_release(&rows);
@@ -466,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_aims),
+        cmocka_unit_test(test_rare_and_strange),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, make_dir, done);
