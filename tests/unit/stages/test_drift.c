@@ -157,6 +157,22 @@ static void test_significant_is_not_large(void **state)
     json_decref(d);
 }
 
+/* 100 of 200 against 132 of 200: a PSI of 0.106, of which 0.01 is what chance alone gives. */
+static void test_chance_is_taken_off(void **state)
+{
+    (void)state;
+    for (int s = 0; s < 2; s++) {
+        for (int i = 0; i < 200; i++)
+            fw_buf_printf(&rows, "{\"c\":\"%s\"}\n", i < (s ? 132 : 100) ? "a" : "b");
+        put_rows(s ? "pro.jsonl" : "ref.jsonl");
+    }
+    json_t *d = compare("ref.jsonl", "pro.jsonl", NULL);
+    const json_t *c = field_of(d, "c", "values");
+    assert_true(number(c, "value") > 0.1 && number(c, "p") < 0.01);
+    assert_string_equal(text(c, "severity"), "none");
+    json_decref(d);
+}
+
 static void test_odd_rows(void **state)
 {
     (void)state;
@@ -502,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_planted),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_significant_is_not_large),
+        cmocka_unit_test(test_chance_is_taken_off),
         cmocka_unit_test(test_odd_rows),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_csv),
