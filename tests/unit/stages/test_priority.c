@@ -44,7 +44,7 @@ static void test_confusion_metrics(void **state)
     (void)state;
     struct fw_worth_rows rows = {.n = 10, .k = 3, .truth = truth, .pred = pred, .loss = loss};
     for (int id = FW_ACCURACY; id <= FW_RECALL; id++) {
-        struct fw_metric m = {(enum fw_metric_id)id, id >= FW_F1 && id <= FW_RECALL ? 1 : -1};
+        struct fw_metric m = {(enum fw_metric_id)id, id >= FW_F1 && id <= FW_RECALL ? 1 : -1, 0};
         struct fw_worth_base b;
         assert_int_equal(fw_worth_open(&m, &rows, &b, NULL), 0);
         for (double f = 0; f <= 1; f += 0.25)
@@ -52,7 +52,7 @@ static void test_confusion_metrics(void **state)
         fw_worth_close(&b);
     }
     /* accuracy: the same as gap × share */
-    struct fw_metric accuracy = {FW_ACCURACY, -1};
+    struct fw_metric accuracy = {FW_ACCURACY, -1, 0};
     struct fw_worth_base b;
     fw_worth_open(&accuracy, &rows, &b, NULL);
     NEAR(fw_worth_metric(&b, wrong, 3, 0.4 / 0.5),
@@ -69,7 +69,7 @@ static void test_probabilities(void **state)
     static const uint32_t at[] = {0, 1, 2, 3}, slice[] = {1};
     struct fw_worth_rows rows = {
         .n = 4, .k = 2, .truth = t, .pred = p, .loss = l, .probs = probs, .at = at};
-    struct fw_metric m = {FW_LOG_LOSS, -1};
+    struct fw_metric m = {FW_LOG_LOSS, -1, 0};
     struct fw_worth_base b;
     fw_worth_open(&m, &rows, &b, NULL);
     double right = -(log(0.8f) + log(0.6f)) / 2;
@@ -87,14 +87,14 @@ static void test_regression(void **state)
     static const enum fw_metric_id ids[] = {FW_MAE, FW_RMSE, FW_R2};
     double want[] = {2.5 / 4, sqrt(before / 4) - sqrt(after / 4), (before - after) / 5};
     for (size_t i = 0; i < 3; i++) {
-        struct fw_metric m = {ids[i], -1};
+        struct fw_metric m = {ids[i], -1, 0};
         struct fw_worth_base b;
         fw_worth_open(&m, &rows, &b, NULL);
         NEAR(fw_worth_metric(&b, slice, 2, 0.5), want[i]);
         fw_worth_close(&b);
     }
     struct fw_worth_rows none = {.n = 0};
-    struct fw_metric m = {FW_MAE, -1};
+    struct fw_metric m = {FW_MAE, -1, 0};
     struct fw_worth_base b;
     fw_worth_open(&m, &none, &b, NULL);
     assert_true(isnan(fw_worth_metric(&b, NULL, 0, 0.5)));
