@@ -133,17 +133,17 @@ static void worst(const struct finding *f, const bool *member, struct fw_found_s
     }
 }
 
-/* Nearly all of the smaller one lies in the other: the two say the same. */
-static bool repeats(const struct finding *f, const struct fw_sliceline_slice *s,
-                    const struct fw_sliceline_slice *const *kept, size_t n_kept)
+/* Nearly all of the smaller one lies in the other: the two say the same. bits: n_kept + 1 sets of words,
+ * the last of them of the candidate. */
+static bool repeats(const uint64_t *bits, size_t words, size_t n_kept)
 {
+    const uint64_t *one = bits + n_kept * words;
     for (size_t k = 0; k < n_kept; k++) {
         size_t both = 0, here = 0, there = 0;
-        for (size_t i = 0; i < f->j->n; i++) {
-            bool a = inside(f, s, i), b = inside(f, kept[k], i);
-            both += a && b;
-            here += a;
-            there += b;
+        for (size_t w = 0; w < words; w++) {
+            both += (size_t)__builtin_popcountll(one[w] & bits[k * words + w]);
+            here += (size_t)__builtin_popcountll(one[w]);
+            there += (size_t)__builtin_popcountll(bits[k * words + w]);
         }
         if (5 * both > 4 * (here < there ? here : there))
             return true;
@@ -151,40 +151,54 @@ static bool repeats(const struct finding *f, const struct fw_sliceline_slice *s,
     return false;
 }
 
+struct keeping {
+    bool *member;   /* N */
+    uint64_t *bits; /* max_found + 1 sets of words */
+    size_t words, n;
+};
+
+/* Takes the slice when it says something new. */
+static int keep_slice(struct finding *f, const struct fw_sliceline_slice *v, struct keeping *k,
+                      struct fw_err *err)
+{
+    uint64_t *own = k->bits + k->n * k->words;
+    char *text = condition_of(f, v);
+    if (!text)
+        return fw_err_nomem(err);
+    memset(own, 0, k->words * sizeof *own);
+    for (size_t i = 0; i < f->j->n; i++) {
+        k->member[i] = inside(f, v, i);
+        own[i / 64] |= (uint64_t)k->member[i] << i % 64;
+    }
+    if (declared(f->in, &f->fields.v[v->at[0].feature], text, v->level) ||
+        repeats(k->bits, k->words, k->n)) {
+        free(text);
+        return FW_OK;
+    }
+    struct fw_found_slice *one = add(f);
+    if (!one) {
+        free(text);
+        return fw_err_nomem(err);
+    }
+    one->text = text;
+    one->p = test(f->j, k->member, true);
+    worst(f, k->member, one);
+    k->n++;
+    return fw_slice_parse(text, &one->condition, err);
+}
+
 static int keep_slices(struct finding *f, const struct fw_sliceline_result *r, struct fw_err *err)
 {
-    const struct fw_sliceline_slice **kept = malloc((r->n + 1) * sizeof(*kept));
-    bool *member = malloc(f->j->n + 1);
-    size_t n = 0;
-    int rc = kept && member ? FW_OK : fw_err_nomem(err);
-    for (size_t s = 0; s < r->n && n < f->in->max_found && rc == FW_OK; s++) {
-        const struct fw_sliceline_slice *v = &r->v[s];
-        char *text = condition_of(f, v);
-        if (!text) {
-            rc = fw_err_nomem(err);
-            break;
-        }
-        if (declared(f->in, &f->fields.v[v->at[0].feature], text, v->level) ||
-            repeats(f, v, kept, n)) {
-            free(text);
-            continue;
-        }
-        struct fw_found_slice *one = add(f);
-        if (!one) {
-            free(text);
-            rc = fw_err_nomem(err);
-            break;
-        }
-        one->text = text;
-        for (size_t i = 0; i < f->j->n; i++)
-            member[i] = inside(f, v, i);
-        one->p = test(f->j, member, true);
-        worst(f, member, one);
-        rc = fw_slice_parse(text, &one->condition, err);
-        kept[n++] = v;
-    }
-    free(kept);
-    free(member);
+    struct keeping k = {.words = (f->j->n + 63) / 64};
+    size_t sets = (f->in->max_found < r->n ? f->in->max_found : r->n) + 1, bytes;
+    k.member = malloc(f->j->n + 1);
+    if (!__builtin_mul_overflow(sets * sizeof *k.bits, k.words, &bytes))
+        k.bits = malloc(bytes + 1);
+    int rc = k.member && k.bits ? FW_OK : fw_err_nomem(err);
+    for (size_t s = 0; s < r->n && k.n < f->in->max_found && rc == FW_OK; s++)
+        rc = keep_slice(f, &r->v[s], &k, err);
+    free(k.member);
+    free(k.bits);
     return rc;
 }
 

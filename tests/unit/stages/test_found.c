@@ -313,6 +313,43 @@ static void test_judge_all(void **state)
     fw_dataset_free(ds);
 }
 
+/* Nothing, one row, one class, constant fields: no slice, no crash. */
+static void test_hardly_anything(void **state)
+{
+    (void)state;
+    static const struct fw_task_info one_class = {FW_CLASSIFICATION, names, 1};
+    for (size_t n = 0; n <= 100; n = n ? n * 10 : 1) {
+        struct fw_buf rows = {0}, lines = {0};
+        for (size_t i = 0; i < n; i++) {
+            fw_buf_printf(&rows, "{\"id\":\"%zu\",\"split\":\"dev\",\"label\":\"a\",\"k\":1}\n", i);
+            fw_buf_printf(&lines, "{\"id\":\"%zu\",\"prediction\":\"a\"}\n", i);
+        }
+        put("d/samples.jsonl", rows.p ? rows.p : "");
+        put("e.jsonl", lines.p ? lines.p : "");
+        fw_buf_release(&rows);
+        fw_buf_release(&lines);
+        struct fw_dataset *ds = load(&one_class);
+        struct fw_predictions *p = NULL;
+        assert_int_equal(fw_predictions_load(in_dir("e.jsonl"), &one_class, &p, NULL), FW_OK);
+        const char *const slices[] = {"k"};
+        struct fw_analysis_input in = {.task = &one_class,
+                                       .data = ds,
+                                       .dev = p,
+                                       .metric = {FW_ACCURACY, -1},
+                                       .n_slices = 1,
+                                       .slices = slices,
+                                       .max_found = 10};
+        json_t *root = analyse(&in);
+        const json_t *s = json_array_get(json_object_get(root, "slices"), 0);
+        assert_int_equal(count_found(root), 0);
+        assert_true(json_is_null(json_object_get(s, "p"))); /* there is no rest */
+        assert_true(json_is_null(json_object_get(s, "order")));
+        json_decref(root);
+        fw_predictions_free(p);
+        fw_dataset_free(ds);
+    }
+}
+
 static void test_regression(void **state)
 {
     (void)state;
@@ -355,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_conditions_match_their_rows),
         cmocka_unit_test(test_judge_all),
         cmocka_unit_test(test_regression),
+        cmocka_unit_test(test_hardly_anything),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);
 }
