@@ -119,9 +119,8 @@ static int see(struct fw_boot *b, struct fw_err *err)
 static int find_patterns(struct fw_boot *b, struct fw_err *err)
 {
     b->patterns = calloc(b->n, sizeof *b->patterns);
-    b->strata = calloc(b->k + 1, sizeof *b->strata);
     b->tail = malloc(b->n * sizeof *b->tail);
-    if (!b->patterns || !b->strata || !b->tail)
+    if (!b->patterns || !b->tail)
         return fw_err_nomem(err);
     qsort_r(b->order, b->n, sizeof *b->order, compare_stable, b);
     for (size_t u = 0; u < b->n; u++) {

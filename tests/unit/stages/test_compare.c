@@ -12,7 +12,7 @@
 #include "stages/evaluate/bootstrap.h"
 #include "stages/evaluate/compare.h"
 
-enum { N = 600, K = 4, S = 2, B = 2500 };
+enum { N = 600, K = 4, S = 2, B = 1000 };
 
 static int truth[N], pred[2 * S][N];
 static float probs[2 * S][N * K];
@@ -120,6 +120,8 @@ static void check_every_metric(void)
 {
     make();
     for (int id = 0; id < FW_METRICS; id++) {
+        if (id == FW_MICRO_PRECISION || id == FW_MICRO_RECALL || id == FW_MICRO_F_BETA)
+            continue; /* accuracy once more, as FW_MICRO_F1 is */
         bool regression = id >= FW_MAE;
         struct fw_metric m = {(enum fw_metric_id)id, of_class((enum fw_metric_id)id) ? 1 : -1, 2};
         struct fw_truth t = {N, regression ? 0 : K, regression ? NULL : truth, y, weights};
@@ -133,9 +135,9 @@ static void check_every_metric(void)
         plainly(&m, regression, &sd, &low, &high);
         assert_int_equal(fw_compare(&m, &t, &before, &after, B, .95, 3, &c, NULL), FW_OK);
         assert_true(fabs(c.gain - sum_of(&m, all, regression)) < 1e-9);
-        /* B resamples know sd to about 1.5 % and the ends to about 6 % of it, each way */
-        if (fabs(c.sd / sd - 1) > .09 || fabs(c.low - low) > .25 * sd ||
-            fabs(c.high - high) > .25 * sd)
+        /* B resamples know sd to about 2.2 % and the ends to about 9 % of it, each way */
+        if (fabs(c.sd / sd - 1) > .12 || fabs(c.low - low) > .4 * sd ||
+            fabs(c.high - high) > .4 * sd)
             fail_msg("metric %d: sd %g [%g, %g], plainly %g [%g, %g]", id, c.sd, c.low, c.high, sd,
                      low, high);
         assert_true(c.low < c.gain && c.gain < c.high);
@@ -179,12 +181,12 @@ static void test_weights_of_one(void **state)
     for (int id = 0; id < FW_MAE; id++) {
         struct fw_metric m = {(enum fw_metric_id)id, of_class((enum fw_metric_id)id) ? 1 : -1, 2};
         struct fw_comparison a, b;
-        assert_int_equal(fw_compare(&m, &plain, &before, &after, 400, .9, 3, &a, NULL), FW_OK);
-        assert_int_equal(fw_compare(&m, &weighted, &before, &after, 400, .9, 3, &b, NULL), FW_OK);
-        assert_true(fabs(a.gain - b.gain) < 1e-12 && fabs(a.sd / b.sd - 1) < .2);
-        assert_int_equal(fw_compare(&m, &fewer, &before, &after, 400, .9, 3, &a, NULL), FW_OK);
-        assert_int_equal(fw_compare(&m, &zeros, &before, &after, 400, .9, 3, &b, NULL), FW_OK);
-        assert_true(fabs(a.gain - b.gain) < 1e-12 && fabs(a.sd / b.sd - 1) < .2);
+        assert_int_equal(fw_compare(&m, &plain, &before, &after, 300, .9, 3, &a, NULL), FW_OK);
+        assert_int_equal(fw_compare(&m, &weighted, &before, &after, 300, .9, 3, &b, NULL), FW_OK);
+        assert_true(fabs(a.gain - b.gain) < 1e-12 && fabs(a.sd / b.sd - 1) < .25);
+        assert_int_equal(fw_compare(&m, &fewer, &before, &after, 300, .9, 3, &a, NULL), FW_OK);
+        assert_int_equal(fw_compare(&m, &zeros, &before, &after, 300, .9, 3, &b, NULL), FW_OK);
+        assert_true(fabs(a.gain - b.gain) < 1e-12 && fabs(a.sd / b.sd - 1) < .25);
     }
 }
 
@@ -202,7 +204,7 @@ static void test_threads(void **state)
         memset(c, 0, sizeof c);
         for (int i = 0; i < 3; i++) {
             setenv("FLYWHEEL_THREADS", i == 0 ? "1" : i == 1 ? "2" : "3", 1);
-            assert_int_equal(fw_compare(&m, &t, &before, &after, 3000, .9, 3, &c[i], NULL), FW_OK);
+            assert_int_equal(fw_compare(&m, &t, &before, &after, 600, .9, 3, &c[i], NULL), FW_OK);
         }
         assert_memory_equal(&c[0], &c[1], sizeof *c);
         assert_memory_equal(&c[0], &c[2], sizeof *c);
