@@ -325,6 +325,14 @@ static void test_resamples_have_the_size_of_the_data(void **state)
     assert_int_equal(fw_score_interval(&m, &t, &model, 500, 1, 1, &value, &low, &high, NULL),
                      FW_OK);
     assert_true(value == 0 && low == 0 && high == 0);
+    /* and so it is with weights, whose sum differs from resample to resample */
+    static double w[N];
+    for (int i = 0; i < N; i++)
+        w[i] = 1 + i % 4;
+    t.weight = w;
+    assert_int_equal(fw_score_interval(&m, &t, &model, 500, 1, 1, &value, &low, &high, NULL),
+                     FW_OK);
+    assert_true(value == 0 && low == 0 && high == 0);
 }
 
 static void test_class_without_samples(void **state)

@@ -107,6 +107,8 @@ static void test_reliability(void **state)
     assert_true(fabs(t[3].confidence - .6) < 1e-6 && fabs(t[3].accuracy - 2. / 3) < 1e-12);
     assert_true(fabs(c.ece - (.5 + .2 + .9) / 6) < 1e-6);
     assert_true(fabs(c.mce - .5) < 1e-6);
+    assert_true(fw_confidence_bin(.5, 4) == 1 && fw_confidence_bin(.51, 4) == 2); /* (1/4, 1/2] */
+    assert_true(fw_confidence_bin(0, 4) == 0 && fw_confidence_bin(1, 4) == 3);
     /* three bins of equal mass: .5 .6 .6 .6 | .9 1, because equal confidences stay together */
     assert_int_equal(fw_reliability(p, y, NULL, 6, 2, 3, true, t, &c, NULL), FW_OK);
     assert_true(t[0].n == 4 && t[1].n == 0 && t[2].n == 2);
