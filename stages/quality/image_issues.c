@@ -7,7 +7,7 @@
 #include "pipeline/base/parallel.h"
 #include "stages/quality/robust.h"
 
-enum { SIDE = 256, LEVELS = 256, SLACK = 2 };
+enum { SIDE = 256, LEVELS = 256, SLACK = 2, CLASS_LEAST = 10 };
 
 /* an issue is a score below it; those of 0 or 1 alone need only lie between */
 const float fw_image_thresholds[FW_IMAGE_ISSUES] = {0.5f, 0.5f,  0.32f, 0.05f, 0.3f,
@@ -29,7 +29,7 @@ void fw_image_issues_release(struct fw_image_issues *x)
 
 static void blank(struct fw_image_measure *m)
 {
-    *m = (struct fw_image_measure){.laplacian = NAN};
+    *m = (struct fw_image_measure){.klass = -1, .laplacian = NAN};
     for (int i = 0; i < FW_IMAGE_ISSUES; i++)
         m->score[i] = 1;
 }
@@ -143,8 +143,57 @@ static bool judged_alone(int issue)
     return issue != FW_IMAGE_BLURRY && issue != FW_IMAGE_ODD_SIZE;
 }
 
+struct sharpness {
+    int klass;
+    double laplacian;
+};
+
+static int by_class(const void *a, const void *b)
+{
+    const struct sharpness *x = a, *y = b;
+    if (x->klass != y->klass)
+        return x->klass < y->klass ? -1 : 1;
+    return (x->laplacian > y->laplacian) - (x->laplacian < y->laplacian);
+}
+
+static double middle(const struct sharpness *v, size_t n)
+{
+    return n % 2 ? v[n / 2].laplacian : (v[n / 2 - 1].laplacian + v[n / 2].laplacian) / 2;
+}
+
+/* out: n, the median variance of the Laplacian that each image is judged by. all: the dataset's. */
+static int usual_sharpness(const struct fw_image_issues *x, double all, double *out,
+                           struct fw_err *err)
+{
+    size_t n = 0, classes = 0;
+    for (size_t s = 0; s < x->n; s++)
+        if (x->v[s].klass >= 0 && (size_t)x->v[s].klass >= classes)
+            classes = (size_t)x->v[s].klass + 1;
+    struct sharpness *v = calloc(x->n ? x->n : 1, sizeof *v);
+    double *of_class = calloc(classes ? classes : 1, sizeof *of_class);
+    int rc = v && of_class ? FW_OK : fw_err_nomem(err);
+    for (size_t s = 0; rc == FW_OK && s < x->n; s++)
+        if (x->v[s].klass >= 0 && isfinite(x->v[s].laplacian))
+            v[n++] = (struct sharpness){x->v[s].klass, x->v[s].laplacian};
+    for (size_t c = 0; rc == FW_OK && c < classes; c++)
+        of_class[c] = all;
+    if (rc == FW_OK)
+        qsort(v, n, sizeof *v, by_class);
+    for (size_t i = 0, from = 0; rc == FW_OK && i < n; i++)
+        if (i + 1 == n || v[i + 1].klass != v[i].klass) {
+            if (i + 1 - from >= CLASS_LEAST)
+                of_class[v[i].klass] = middle(v + from, i + 1 - from);
+            from = i + 1;
+        }
+    for (size_t s = 0; rc == FW_OK && s < x->n; s++)
+        out[s] = x->v[s].klass >= 0 ? of_class[x->v[s].klass] : all;
+    free(v);
+    free(of_class);
+    return rc;
+}
+
 static void judge_one(struct fw_image_measure *m, const float *thresholds,
-                      const struct fw_robust *size, const struct fw_robust *sharp)
+                      const struct fw_robust *size, double sharp)
 {
     double off = fabs(log_side(m) - size->median);
     m->flags = 0;
@@ -154,8 +203,7 @@ static void judge_one(struct fw_image_measure *m, const float *thresholds,
         if (judged_alone(i) && m->score[i] < thresholds[i])
             m->flags |= 1u << i;
     /* An image without detail at all counts as blurry only beside ones that have some. */
-    if (m->score[FW_IMAGE_BLURRY] < thresholds[FW_IMAGE_BLURRY] &&
-        m->laplacian < 0.1 * sharp->median)
+    if (m->score[FW_IMAGE_BLURRY] < thresholds[FW_IMAGE_BLURRY] && m->laplacian < 0.1 * sharp)
         m->flags |= 1u << FW_IMAGE_BLURRY;
     if (m->score[FW_IMAGE_ODD_SIZE] < thresholds[FW_IMAGE_ODD_SIZE] && off > 3.5 * size->spread)
         m->flags |= 1u << FW_IMAGE_ODD_SIZE;
@@ -189,21 +237,24 @@ int fw_image_judge(struct fw_image_issues *x, const float thresholds[FW_IMAGE_IS
     for (size_t s = 0; s < x->n; s++)
         v[s] = x->v[s].laplacian;
     rc = rc == FW_OK ? fw_robust_of(v, x->n, &sharp, err) : rc;
-    free(v);
-    if (rc != FW_OK)
+    rc = rc == FW_OK ? usual_sharpness(x, sharp.median, v, err) : rc;
+    if (rc != FW_OK) {
+        free(v);
         return rc;
+    }
     memset(x->count, 0, sizeof x->count);
     memset(x->trait, 0, sizeof x->trait);
     x->n_images = 0;
     for (size_t s = 0; s < x->n; s++) {
         if (!x->v[s].looked_at)
             continue;
-        judge_one(&x->v[s], t, &size, &sharp);
+        judge_one(&x->v[s], t, &size, v[s]);
         x->n_images++;
         for (int i = 0; i < FW_IMAGE_ISSUES; i++)
             x->count[i] += x->v[s].flags >> i & 1;
     }
     traits(x);
+    free(v);
     return FW_OK;
 }
 
@@ -231,6 +282,7 @@ static int image_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *er
         rc = rc == FW_OK ? fw_image_decode(bytes->p, bytes->len, &im, &why) : rc;
         rc = rc == FW_OK ? fw_image_measure_of(&im, m, &why) : rc;
         fw_image_release(&im);
+        m->klass = r->ds->samples[i].klass;
         if (rc == FW_ENOMEM)
             return fw_err_nomem(err);
         if (rc != FW_OK) {

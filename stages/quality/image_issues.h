@@ -14,8 +14,9 @@
  *   low_information  entropy of the luminances in 256 levels (Shannon 1948), in bits, over 8; 0.3
  *   blurry           v / (v + 100), v the variance of the Laplacian (4 neighbours; luminance in 0..255;
  *                    Pech-Pacheco and others 2000, "Diatom autofocusing in brightfield microscopy"); 0.5,
- *                    which is v = 100, and v below a tenth of the dataset's median besides: a dataset of
- *                    soft pictures is not an issue of each of them. An image under 3 × 3 pixels scores 1
+ *                    which is v = 100, and v below a tenth of the median of its class besides (of all
+ *                    images when it has no class, or one with fewer than 10 images): smooth things are no
+ *                    issue where they are expected. An image under 3 × 3 pixels scores 1
  *   odd_aspect       the shorter side over the longer; 0.35
  *   odd_size         √area over that of the dataset's median √area, or its inverse, whichever is below 1;
  *                    0.5, and further from the median of ln √area than 3.5 spreads (1.4826 × median
@@ -48,6 +49,7 @@ const char *fw_image_issue_name(enum fw_image_issue i); /* "low_information" */
 
 struct fw_image_measure {
     bool looked_at; /* false: the sample has no file */
+    int klass;      /* -1: none */
     int w, h;
     double laplacian;             /* variance; NaN when not measured */
     float score[FW_IMAGE_ISSUES]; /* 1 where it was not measured */
@@ -64,7 +66,7 @@ struct fw_image_issues {
 /* thresholds as above */
 extern const float fw_image_thresholds[FW_IMAGE_ISSUES];
 
-/* What can be said of one image by itself: scores (odd_size stays 1) and size; no flags. FW_ENOMEM,
+/* What can be said of one image by itself: scores (odd_size stays 1) and size; no class, no flags. FW_ENOMEM,
  * FW_EINVAL for an image without pixels. */
 int fw_image_measure_of(const struct fw_image *im, struct fw_image_measure *out,
                         struct fw_err *err);

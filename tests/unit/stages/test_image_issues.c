@@ -174,10 +174,35 @@ static void test_traits(void **state)
     fw_dataset_free(ds);
 }
 
+/* A class of smooth things is no class of blurred ones: 20 smooth images beside 30 detailed ones. */
+static void test_smooth_class(void **state)
+{
+    (void)state;
+    enum { SMOOTH = 20, N = 50 };
+    struct fw_image_measure v[N];
+    struct fw_image_issues x = {.n = N, .v = v};
+    for (int i = 0; i < N; i++) {
+        v[i] = (struct fw_image_measure){.looked_at = true, .w = 9, .h = 9, .klass = i < SMOOTH};
+        for (int k = 0; k < FW_IMAGE_ISSUES; k++)
+            v[i].score[k] = 1;
+        v[i].laplacian = i == 0 || i == 30 ? 3 : i < SMOOTH ? 60 + i : 2000 - i;
+        v[i].score[FW_IMAGE_BLURRY] = (float)(v[i].laplacian / (v[i].laplacian + 100));
+    }
+    assert_int_equal(fw_image_judge(&x, NULL, NULL), 0);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(v[i].flags, i == 0 || i == 30 ? 1u << FW_IMAGE_BLURRY : 0);
+    for (int i = 0; i < N;
+         i++) /* without classes the smooth ones are below a tenth of the median */
+        v[i].klass = -1;
+    assert_int_equal(fw_image_judge(&x, NULL, NULL), 0);
+    assert_int_equal(x.count[FW_IMAGE_BLURRY], SMOOTH + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_smooth_class),
         cmocka_unit_test_setup_teardown(test_planted, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(test_traits, make_dir, drop_dir),
     };
