@@ -1,10 +1,10 @@
 /*
- * Samples that are the same, or nearly so: in one split they count twice, across splits they leak, and
- * with different labels at least one is wrong. Reads the files of the dataset, changes nothing;
+ * Samples that are the same, or nearly so: in one split they count twice, across splits they leak,
+ * and with different labels at least one is wrong. Reads the files of the dataset, changes nothing;
  * reproducible from the seed, the same for any number of threads.
  *
- *   exact      the content is equal, of all that a sample has: the bytes of its file, its text in lower
- *              case with white space squeezed, its features (SHA-256, the first 128 bits)
+ *   exact      the content is equal, of all that a sample has: the bytes of its file, its text in
+ *              lower case with white space squeezed, its features (SHA-256, the first 128 bits)
  *   text       samples that are text alone: near_texts.h
  *   image      samples that are an image file alone: near_images.h
  *   embedding  near in the given neighbours: see near_fraction
@@ -22,9 +22,10 @@
 struct fw_dup_params {
     double text_similarity; /* Jaccard from which texts are near: 0.1..1; 0 = do not look */
     bool images;
-    /* Neighbours are near below this share of the median distance of a sample to its nearest other one,
-     * over the samples for which that is not 0 (0.13, as cleanlab's Datalab, which counts the zeros too),
-     * and at distance 0 always. near_distance > 0 is an absolute threshold in its place. */
+    /* Neighbours are near below this share of the median distance of a sample to its nearest other
+     * one, over the samples for which that is not 0 (0.13, as cleanlab's Datalab, which counts the
+     * zeros too), and at distance 0 always. near_distance > 0 is an absolute threshold in its
+     * place. */
     double near_fraction, near_distance;
     uint64_t seed;
 };
@@ -45,16 +46,17 @@ struct fw_duplicates {
     struct fw_links links;
 };
 
-/* ds may be NULL (then nb is needed, and nothing crosses); nb may be NULL; otherwise nb->n = ds->n. labels:
- * n class indices, negative = none; NULL: those of ds. A file that cannot be read is counted and equal to
- * nothing. FW_EINVAL: parameters out of range, nothing given, numbers that do not fit. FW_ENOMEM. */
+/* ds may be NULL (then nb is needed, and nothing crosses); nb may be NULL; otherwise nb->n = ds->n.
+ * labels: n class indices, negative = none; NULL: those of ds. A file that cannot be read is
+ * counted and equal to nothing. FW_EINVAL: parameters out of range, nothing given, numbers that do
+ * not fit. FW_ENOMEM. */
 int fw_duplicates_find(const struct fw_dataset *ds, const struct fw_neighbours *nb,
                        const int *labels, const struct fw_dup_params *params,
                        struct fw_duplicates *out, struct fw_err *err);
 void fw_duplicates_release(struct fw_duplicates *d);
 
-/* The links of near neighbours alone, as above. threshold (may be NULL): the distance below which they
- * are near. */
+/* The links of near neighbours alone, as above. threshold (may be NULL): the distance below which
+ * they are near. */
 int fw_near_neighbours(const struct fw_neighbours *nb, double near_fraction, double near_distance,
                        struct fw_sets *sets, struct fw_links *links, double *threshold,
                        struct fw_err *err);

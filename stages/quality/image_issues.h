@@ -1,28 +1,31 @@
 /*
  * Images that are probably of no use, or not like the others of their dataset. Reads files, changes
- * nothing; the same for any number of threads. One broken file is an issue and does not end the rest.
+ * nothing; the same for any number of threads. One broken file is an issue and does not end the
+ * rest.
  *
- * Each measure is a score in 0..1, low = more of an issue; an image is flagged below the threshold of
- * its kind. Luminance is ITU-R BT.601 in 0..1, of the image reduced to at most 256 pixels a side (area
- * average), about what a model sees: finer detail would only tell large pictures from small ones.
+ * Each measure is a score in 0..1, low = more of an issue; an image is flagged below the threshold
+ * of its kind. Luminance is ITU-R BT.601 in 0..1, of the image reduced to at most 256 pixels a side
+ * (area average), about what a model sees: finer detail would only tell large pictures from small
+ * ones.
  *
- *   undecodable      score 0: no image of a kind read here, or cut short; also a file that cannot be read
- *   empty            all luminances within 2 of 255 levels; score 0, else 1. Of the others only shape
- *                    and size are judged then
+ *   undecodable      score 0: no image of a kind read here, cut short, or a file that cannot be read
+ *   empty            score 0 when all luminances are within 2 of 255 levels, else 1. Of the others
+ *                    only shape and size are judged then
  *   dark             99th percentile of the luminance; 0.32
  *   light            1 − 5th percentile; 0.05
  *   low_information  entropy of the luminances in 256 levels (Shannon 1948), in bits, over 8; 0.3
- *   blurry           v / (v + 100), v the variance of the Laplacian (4 neighbours; luminance in 0..255;
- *                    Pech-Pacheco and others 2000, "Diatom autofocusing in brightfield microscopy"); 0.5,
- *                    which is v = 100, and v below a tenth of the median of its class besides (of all
- *                    images when it has no class, or one with fewer than 10 images): smooth things are no
- *                    issue where they are expected. An image under 3 × 3 pixels scores 1
+ *   blurry           v / (v + 100), v the variance of the Laplacian (4 neighbours; luminance in
+ *                    0..255; Pech-Pacheco and others 2000, "Diatom autofocusing in brightfield
+ *                    microscopy"); 0.5, which is v = 100, and v below a tenth of the median of its
+ *                    class besides (of all images when it has no class, or one with fewer than 10
+ *                    images): smooth things are no issue where they are expected. An image under
+ *                    3 × 3 pixels scores 1
  *   odd_aspect       the shorter side over the longer; 0.35
- *   odd_size         √area over that of the dataset's median √area, or its inverse, whichever is below 1;
- *                    0.5, and further from the median of ln √area than 3.5 spreads (1.4826 × median
+ *   odd_size         √area over e to the median of ln √area, or its inverse, whichever is below 1;
+ *                    0.5, and ln √area further from its median than 3.5 spreads (1.4826 × median
  *                    absolute deviation; Iglewicz and Hoaglin 1993) besides
- *   gray             0 when red, green and blue are within 2 levels of each other everywhere, else 1: an
- *                    issue among images with colour
+ *   gray             0 when red, green and blue are within 2 levels of each other everywhere, else
+ *                    1: an issue among images with colour
  *
  * A kind that holds for more than half of the images is what the dataset is like: for dark, light,
  * low_information, odd_aspect and gray the flags are taken back then, and `trait` says so.
@@ -66,8 +69,8 @@ struct fw_image_issues {
 /* thresholds as above */
 extern const float fw_image_thresholds[FW_IMAGE_ISSUES];
 
-/* What can be said of one image by itself: scores (odd_size stays 1) and size; no class, no flags. FW_ENOMEM,
- * FW_EINVAL for an image without pixels. */
+/* What can be said of one image by itself: scores (odd_size stays 1) and size; no class, no flags.
+ * FW_ENOMEM, FW_EINVAL for an image without pixels. */
 int fw_image_measure_of(const struct fw_image *im, struct fw_image_measure *out,
                         struct fw_err *err);
 /* Scores of size and flags, from the measures of all. */

@@ -22,9 +22,9 @@ struct fw_imbalance {
                          labelled */
 };
 
-/* labels: n class indices in [0, k), negative = unlabelled. fraction in 0..1; 0.1 calls a class rare
- * that has less than a tenth of its equal share. FW_EINVAL: k = 0, a label outside the classes, a
- * fraction outside 0..1. FW_ENOMEM. */
+/* labels: n class indices in [0, k), negative = unlabelled. fraction in 0..1; 0.1 calls a class
+ * rare that has less than a tenth of its equal share. FW_EINVAL: k = 0, a label outside the
+ * classes, a fraction outside 0..1. FW_ENOMEM. */
 int fw_imbalance_of(const int *labels, size_t n, size_t k, double fraction,
                     struct fw_imbalance *out, struct fw_err *err);
 void fw_imbalance_release(struct fw_imbalance *im);

@@ -15,7 +15,8 @@ enum {
 };
 
 /* One side, prepared: centred and scaled (Euclidean) or of length 1 (cosine), in panels of
- * `columns` rows, each panel d × columns, so that a register holds one dimension of several rows. */
+ * `columns` rows, each panel d × columns, so that a register holds one dimension of several rows.
+ */
 struct side {
     const float *x;
     size_t n, panels;

@@ -4,9 +4,10 @@
  *
  * Candidates are found with dot products of 32-bit floats, tiled as in matrix multiplication, and
  * kept by a lower bound of their distance that holds for every rounding of those floats. The
- * distances of the kept ones are then computed in 64 bits from the given values. Where the bound does
- * not prove that nothing nearer was left out (ties, mostly), the row is searched a second time. So
- * the result is that of 64-bit arithmetic on the given numbers; ties go to the lower index.
+ * distances of the kept ones are then computed in 64 bits from the given values. Where the bound
+ * does not prove that nothing nearer was left out (ties, mostly), the row is searched a second
+ * time. So the result is that of 64-bit arithmetic on the given numbers; ties go to the lower
+ * index.
  *
  * Time N² · D; memory N · k for the result and two copies of the input.
  */
@@ -32,9 +33,9 @@ struct fw_neighbours {
     float *distance; /* n × k, ascending */
 };
 
-/* The k nearest other rows of each row of x (n × d, row-major). k is lowered to n − 1; with n < 2 the
- * result has k = 0. FW_EINVAL: a value that is not finite (row and column named), d = 0 or over 65 536,
- * n of 2^32 or more, k = 0. */
+/* The k nearest other rows of each row of x (n × d, row-major). k is lowered to n − 1; with n < 2
+ * the result has k = 0. FW_EINVAL: a value that is not finite (row and column named), d = 0 or over
+ * 65 536, n of 2^32 or more, k = 0. */
 int fw_neighbours(const float *x, size_t n, size_t d, size_t k, enum fw_distance how,
                   struct fw_neighbours *out, struct fw_err *err);
 /* The k nearest rows of base (n_base × d) of each query (n × d). k is lowered to n_base. */

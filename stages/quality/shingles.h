@@ -12,8 +12,8 @@ struct fw_shingles {    /* zero-initialise; reused between texts */
     size_t n, cap;
 };
 
-/* Hashes of all shingles in the order of the text, with repetitions. Empty for a text without letters
- * or digits. */
+/* Hashes of all shingles in the order of the text, with repetitions. Empty for a text without
+ * letters or digits. */
 int fw_shingles_list(const char *text, struct fw_shingles *s, struct fw_err *err);
 /* The same as a set: ascending, each once. */
 int fw_shingles_set(const char *text, struct fw_shingles *s, struct fw_err *err);

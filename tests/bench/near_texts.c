@@ -3,8 +3,8 @@
  *
  *   bench_near_texts LINES.txt THRESHOLD GROUPS.txt
  *
- * Writes the number of each line's group; prints the seconds of the search and the peak memory in KiB, of
- * which the lines are a part.
+ * Writes the number of each line's group; prints the seconds of the search and the peak memory in
+ * KiB, of which the lines are a part.
  */
 #include <stdio.h>
 #include <stdlib.h>

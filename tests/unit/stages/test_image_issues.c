@@ -174,7 +174,8 @@ static void test_traits(void **state)
     fw_dataset_free(ds);
 }
 
-/* A class of smooth things is no class of blurred ones: 20 smooth images beside 30 detailed ones. */
+/* A class of smooth things is no class of blurred ones: 20 smooth images beside 30 detailed ones.
+ */
 static void test_smooth_class(void **state)
 {
     (void)state;

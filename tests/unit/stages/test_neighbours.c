@@ -11,8 +11,8 @@
 #include "pipeline/base/rng.h"
 #include "stages/quality/neighbours.h"
 
-/* sklearn.neighbors.NearestNeighbors(n_neighbors=3, algorithm="brute", metric=...), 1.2.1; ties in the
- * order of the index. */
+/* sklearn.neighbors.NearestNeighbors(n_neighbors=3, algorithm="brute", metric=...), 1.2.1; ties in
+ * the order of the index. */
 static void test_reference(void **state)
 {
     (void)state;
@@ -51,7 +51,8 @@ static double distance(const float *a, const float *b, size_t d, enum fw_distanc
     return aa == 0 || bb == 0 ? 1 : 1 - ab / sqrt(aa * bb);
 }
 
-/* Each list holds k others, ascending, with the distances they have, and nothing nearer is left out. */
+/* Each list holds k others, ascending, with the distances they have, and nothing nearer is left
+ * out. */
 static void verify(const float *x, size_t n, size_t d, size_t k, enum fw_distance how)
 {
     struct fw_neighbours nb;
