@@ -67,9 +67,9 @@ struct fw_drift_input {
     const double *confusion; /* K × K counts [truth × predicted] on labelled samples, or NULL */
     const double *predicted; /* K counts in production; both or none */
     const struct fw_vectors *reference, *production; /* embeddings; both or none (NULL) */
-    double minor, major; /* thresholds in PSI, 0 < minor ≤ major; the custom: 0.1 and 0.25 */
+    double minor, major; /* thresholds in PSI, 0 < minor ≤ major; usual: 0.1 and 0.25 */
     double confidence;   /* 0.95: the share of false findings is held at 1 − confidence */
-    size_t bins;         /* of a number; the custom: 10 */
+    size_t bins;         /* of a number; usual: 10 */
     uint64_t seed;
 };
 
@@ -89,6 +89,8 @@ void fw_drift_defaults(struct fw_drift_input *in);
  *   none, minor, major  by the thresholds; none also when it is not significant though
  *   unknown       an effect of the minor threshold would not have been significant by itself, so
  *                 that nothing was found says nothing: too few to tell.
+ * The whole is unknown only when nothing in it was found to be none.
+ *
  * Numbers are tested by Kolmogorov–Smirnov, categories, missing values and predicted labels by
  * chi-squared with rare ones pooled, words by chi-squared with Rao and Scott's correction, embeddings
  * by a domain classifier. MMD that is significant where the classifier finds nothing is minor.
