@@ -11,7 +11,7 @@
 #include "stages/relabel/candidates.h"
 
 static const char describe[] =
-    "{\"protocol\": 1, \"name\": \"analyse\", \"version\": \"1.0.0\",\n"
+    "{\"protocol\": 1, \"name\": \"analyse\", \"version\": \"1.1.0\",\n"
     " \"kind\": \"error-analysis\",\n"
     " \"description\": \"where the model is weak and what mending it would be worth: slices, "
     "declared "

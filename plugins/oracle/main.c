@@ -22,7 +22,7 @@
 enum { MAX_LABELLERS = 9 };
 
 static const char describe[] =
-    "{\"protocol\": 1, \"name\": \"oracle\", \"version\": \"1.0.0\",\n"
+    "{\"protocol\": 1, \"name\": \"oracle\", \"version\": \"1.1.0\",\n"
     " \"kind\": \"relabel\",\n"
     " \"description\": \"simulated labellers with a known error rate, answering from a file of "
     "true "
