@@ -18,7 +18,8 @@ static const char describe[] =
     "and found, with their gap to human level, suspect labels and their share by confident "
     "learning, confusions, "
     "coverage\",\n"
-    " \"inputs\": [\"dataset\", \"predictions\", \"out_of_fold\", \"guidelines\", \"history\"],\n"
+    " \"inputs\": [\"dataset\", \"predictions\", \"out_of_fold\", \"curve\", \"guidelines\", "
+    "\"history\"],\n"
     " \"outputs\": [\"analysis\"],\n"
     " \"params\": {\n"
     "  \"suspects\": {\"type\": \"integer\", \"default\": 200, \"minimum\": 0, \"maximum\": "
@@ -137,11 +138,29 @@ static int write_analysis(const json_t *analysis, const char *path, struct fw_er
     return rc;
 }
 
+static double cost(const struct fw_request *r, const char *of)
+{
+    const json_t *v = json_object_get(json_object_get(r->json, "costs"), of);
+    return json_is_number(v) ? json_number_value(v) : 1;
+}
+
+static int read_curve(const struct fw_request *r, struct fw_curve **curve,
+                      struct fw_analysis_input *in, struct fw_err *err)
+{
+    const char *path = fw_request_in(r, "curve");
+    int rc = path ? fw_curve_load(path, &r->task, curve, err) : FW_OK;
+    in->curve = *curve;
+    in->cost_label = cost(r, "label");
+    in->cost_sample = cost(r, "sample");
+    return rc;
+}
+
 static int run(const struct fw_request *r, struct fw_err *err)
 {
     const char *dataset = fw_request_in(r, "dataset"), *dev = fw_request_in(r, "predictions");
     const char *fold = fw_request_in(r, "out_of_fold"), *path = fw_request_out(r, "analysis");
     struct fw_dataset *ds = NULL;
+    struct fw_curve *curve = NULL;
     struct fw_predictions *on_dev = NULL, *on_train = NULL;
     struct fw_asked asked = {.closed = {0}};
     const char **slices = NULL;
@@ -168,6 +187,8 @@ static int run(const struct fw_request *r, struct fw_err *err)
         rc = fw_predictions_load(fold, &r->task, &on_train, err);
     if (rc == FW_OK)
         rc = fw_asked_load(fw_request_in(r, "history"), ds, &asked, err);
+    if (rc == FW_OK)
+        rc = read_curve(r, &curve, &in, err);
     in.data = ds;
     in.dev = on_dev;
     in.out_of_fold = on_train;
@@ -183,6 +204,7 @@ static int run(const struct fw_request *r, struct fw_err *err)
     json_decref(analysis);
     free(slices);
     fw_asked_release(&asked);
+    fw_curve_free(curve);
     fw_predictions_free(on_train);
     fw_predictions_free(on_dev);
     fw_dataset_free(ds);

@@ -6,6 +6,7 @@
 
 #include "pipeline/base/buf.h"
 #include "stages/error_analysis/entries.h"
+#include "stages/error_analysis/exchange.h"
 
 enum { MAX_CONFUSIONS = 100 };
 
@@ -213,6 +214,8 @@ static int build(const struct fw_analysis_input *in, json_t *root, json_t *notes
         rc = fw_analysis_slices(in, &j, &s, worth, root, err);
     if (rc == FW_OK)
         rc = put_coverage(in, &s, root, notes, err);
+    if (rc == FW_OK)
+        rc = fw_exchange_json(in, root, notes, err);
     if (rc == FW_OK)
         rc = tell(in, &s, notes, err);
     fw_worth_close(&worth[0]);

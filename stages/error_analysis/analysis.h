@@ -42,6 +42,24 @@
  *             "by_class": [{"class": "a", "n": 180, "rate": 0.2}]},
  *                                       null without out-of-fold predictions
  *   "coverage": [{"slice": "shift == 'night'", "train_share": 0.02, "dev_share": 0.1, "missing": 90}],
+ *   "exchange": {                       clean or collect (exchange.h); null without a learning curve
+ *     "metric": "accuracy",
+ *     "points": [{"kind": "subset" | "full" | "trusted", "n": 125, "value": 0.71, "low": 0.67,
+ *                 "high": 0.75}],       the metric on dev by the number of labelled train samples
+ *     "slope": E, "sample": E,          E = {"value", "low", "high"} (95 %) or null when not known;
+ *     "label": E, "corrected": E,       points of the metric (1 = all), positive is better: per unit
+ *     "cleaning": E,                    of ln n, per new sample, per label checked, per label put
+ *                                       right, and if all suspects were put right
+ *     "suspects": 61, "wrong": 52,      labels left out of "trusted"; estimated wrong among them
+ *     "nothing_to_clean": false,
+ *     "costs": {"label": 1, "sample": 1},
+ *     "rate": E,                        worth of a label checked / its cost, over that of a new
+ *                                       sample / its cost; null when the sample's may be 0: undecided
+ *     "advice": "clean" | "collect" | "either" | "neither" | null,     null: noise is not estimated
+ *     "share_to_clean": 0.97,           of the budget: the probability that a label is worth more;
+ *                                       0.5 when undecided
+ *     "power_law": {"limit", "scale", "exponent", "doubled": E} | null,     the metric at twice n
+ *     "sentence": "Checking one suspect label is worth 3.1 [1.8, 6] new samples: clean first."},
  *   "notes": ["..."]                    plain sentences about what could not be said, and why
  * }
  */
@@ -55,6 +73,7 @@
 #include "stages/data/ids.h"
 #include "stages/data/predictions.h"
 #include "stages/error_analysis/confident.h"
+#include "stages/error_analysis/curve.h"
 #include "stages/evaluate/metrics.h"
 
 /* Reads the file and checks the fields above (unknown ones are kept). FW_EINVAL with the file and
@@ -70,6 +89,8 @@ struct fw_analysis_input {
     const struct fw_predictions *dev;         /* of the dev rows */
     const struct fw_predictions *out_of_fold; /* of the train rows by models that did not see them;
                                                  NULL: no suspects, no noise estimate */
+    const struct fw_curve *curve; /* NULL: no exchange rate */
+    double cost_label, cost_sample;
     struct fw_metric metric;
     /* Objects name → number: "default", class names, slice texts; NULL or absent: human level 1
      * (regression: an error of 0), importance 1, ease 1. */
