@@ -109,6 +109,9 @@ struct fw_view_spec {
     int fold, folds; /* folds = 0: no folding. Else train rows whose content's fold is (part) or is
                         not (rest) `fold` */
     bool part;
+    int one_of; /* 0 = all; else one in `one_of`: the contents whose hash lies in the first part,
+                   and of each class at least one. A subset of the same with a smaller number;
+                   does not move when rows are added */
     size_t limit; /* 0 = all; else the first `limit` rows in a stable stratified order (sanity
                      check) */
 };

@@ -168,6 +168,45 @@ static int take_limited(struct pick *p, struct fw_err *err)
     return FW_OK;
 }
 
+/* Where a content lies in [0, 2^64); independent of its fold. */
+static uint64_t place(const struct pick *p, const struct member *m)
+{
+    uint64_t group = fold_group(p, m);
+    return fw_hash64(&group, sizeof group, 3);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The contents in the first part of all places, and the first content of each class that has none
+ * there: a model must know all classes, however few samples it gets. */
+static int take_part(struct pick *p, struct fw_err *err)
+{
+    uint64_t bound = UINT64_MAX / (uint64_t)p->spec->one_of;
+    size_t strata = HASH_COUNT(p->strata) + 1u;
+    uint64_t *first = malloc(strata * sizeof *first);
+    if (!first)
+        return fw_err_nomem(err);
+    memset(first, 0xff, strata * sizeof *first);
+    for (size_t i = 0; i < p->n; i++) {
+        uint64_t at = place(p, p->v[i]);
+        if (at < first[p->v[i]->klass])
+            first[p->v[i]->klass] = at;
+    }
+    qsort(first, strata, sizeof *first, by_place);
+    for (size_t i = 0; i < p->n; i++) {
+        uint64_t at = place(p, p->v[i]);
+        bool in = at <= bound || /* copies follow, whatever their class */
+                  bsearch(&at, first, strata, sizeof *first, by_place);
+        p->v[i]->taken = p->v[i]->taken && in;
+    }
+    free(first);
+    return FW_OK;
+}
+
 static int choose(struct pick *p, struct fw_err *err)
 {
     const struct fw_view_spec *spec = p->spec;
@@ -180,6 +219,8 @@ static int choose(struct pick *p, struct fw_err *err)
             m->taken = in == spec->part;
         }
     }
+    if (rc == FW_OK && spec->one_of > 0)
+        rc = take_part(p, err);
     return rc == FW_OK && spec->limit ? take_limited(p, err) : rc;
 }
 
@@ -187,7 +228,7 @@ static int on_row(void *ctx, int split, const struct fw_row *row, struct fw_err 
 {
     struct pick *p = ctx;
     const struct fw_file *file;
-    bool chosen = p->spec->folds > 0 || p->spec->limit;
+    bool chosen = p->spec->folds > 0 || p->spec->one_of > 0 || p->spec->limit;
     if (!split_wanted(p, split) || (chosen && !p->v[p->at++]->taken))
         return FW_OK;
     int rc = named_file(p, row, &file, err);
@@ -235,7 +276,7 @@ static int pick(struct fw_repo *r, const char *oid, const struct fw_view_spec *s
     int rc = fw_snapshot_open(r, oid, &p->s, err);
     if (rc == FW_OK && p->s.has_files)
         rc = fw_files_load(r, &p->s.files, &p->files, err);
-    if (rc == FW_OK && (spec->folds > 0 || spec->limit))
+    if (rc == FW_OK && (spec->folds > 0 || spec->one_of > 0 || spec->limit))
         rc = choose(p, err);
     fw_sha256_init(&p->sha);
     if (rc == FW_OK)
@@ -253,6 +294,8 @@ static int check_spec(const struct fw_view_spec *spec, struct fw_err *err)
         return fw_err_set(err, FW_EINVAL, "no split is named '%s'", spec->split);
     if (spec->folds < 0 || (spec->folds > 0 && (spec->fold < 0 || spec->fold >= spec->folds)))
         return fw_err_set(err, FW_EINVAL, "there is no fold %d of %d", spec->fold, spec->folds);
+    if (spec->one_of < 0)
+        return fw_err_set(err, FW_EINVAL, "there is no subset of one in %d", spec->one_of);
     return FW_OK;
 }
 
