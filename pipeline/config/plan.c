@@ -20,6 +20,8 @@ static void set_defaults(struct fw_plan *p)
     p->loop.max_iterations = 10;
     p->loop.confidence = 0.95;
     p->loop.ablate = p->loop.measure_parts = p->loop.sanity = true;
+    p->loop.curve = true;
+    p->loop.cost_label = p->loop.cost_sample = 1;
     p->loop.budget_labels = p->loop.budget_money = NAN;
     p->loop.stability_kappa = 0.99;
     p->notify.on_stopped = p->notify.on_failed = p->notify.on_waiting = true;

@@ -158,6 +158,8 @@ struct fw_plan {
         bool ablate;                             /* default true */
         bool measure_parts;                      /* `measure: parts` (default) or `whole` */
         bool sanity;                             /* the few-samples check; default true */
+        bool curve;                              /* measure the learning curve; default true */
+        double cost_label, cost_sample;          /* of one label checked, one new sample; default 1 */
         double budget_labels, budget_money;      /* NaN = none */
         int64_t budget_wall_ms, budget_stage_ms; /* 0 = none */
         const char *stability_pool; /* unlabelled pool for the kappa stop; NULL = none */

@@ -273,6 +273,23 @@ static const struct fw_key stable_keys[] = {
      .doc = "agreement at which the run stops; default 0.99"},
     {0}};
 
+/* A cost of 0 would make the exchange rate infinite. */
+enum { LEAST_COST_INVERSE = 1000000 };
+static const struct fw_key cost_keys[] = {
+    {.name = "label",
+     .type = FW_KEY_NUMBER,
+     AT(loop.cost_label),
+     .min = 1.0 / LEAST_COST_INVERSE,
+     .max = 1e9,
+     .doc = "of checking one label; default 1"},
+    {.name = "sample",
+     .type = FW_KEY_NUMBER,
+     AT(loop.cost_sample),
+     .min = 1.0 / LEAST_COST_INVERSE,
+     .max = 1e9,
+     .doc = "of one new sample with its label, in the same unit; default 1"},
+    {0}};
+
 static void read_measure(struct fw_load *l, const struct fw_tree *v, const char *where, void *base)
 {
     struct fw_plan *plan = base;
@@ -306,6 +323,15 @@ static const struct fw_key loop_keys[] = {
      .read = read_measure,
      .schema = "{\"enum\":[\"parts\",\"whole\"]}",
      .doc = "measure each stage's fixes apart, or only together; default parts"},
+    {.name = "curve",
+     .type = FW_KEY_BOOL,
+     AT(loop.curve),
+     .doc = "measure what a clean label and a new sample are worth, with three more trainings an "
+            "iteration; needs folds of the train stage; default true"},
+    {.name = "costs",
+     .type = FW_KEY_MAP,
+     .keys = cost_keys,
+     .doc = "what a label and a sample cost, for the exchange rate between them"},
     {.name = "sanity",
      .type = FW_KEY_BOOL,
      AT(loop.sanity),

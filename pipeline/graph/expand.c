@@ -51,8 +51,7 @@ out:
     return index;
 }
 
-/* The node without inputs that instance v of stage s is, with the stage's outputs. */
-static struct fw_node node_of(struct fw_expand *x, const struct fw_stage *s,
+struct fw_node fw_expand_node(struct fw_expand *x, const struct fw_stage *s,
                               const struct fw_instance *v)
 {
     size_t n = s->kind == FW_CUSTOM ? s->n_out : 1;
@@ -91,7 +90,7 @@ static void add_train(struct fw_expand *x, const struct fw_stage *s)
         struct fw_inputs in = {0};
         fw_inputs_set(x, &in, "dataset", -1, data);
         fw_expand_written(x, &in, s, all->v[i].matrix);
-        all->v[i].node = fw_expand_add(x, node_of(x, s, &all->v[i]), &in);
+        all->v[i].node = fw_expand_add(x, fw_expand_node(x, s, &all->v[i]), &in);
     }
 }
 
@@ -130,7 +129,7 @@ static void add_evaluate(struct fw_expand *x, const struct fw_stage *s)
                               fw_expand_text(x, "prior:%s.model", model->name));
             fw_inputs_set(x, &in, "dataset", -1, data);
             fw_expand_written(x, &in, s, model->matrix);
-            struct fw_node node = node_of(x, s, model);
+            struct fw_node node = fw_expand_node(x, s, model);
             node.name = fw_expand_text(x, "%s%s", s->name, model->name + strlen(train->name));
             node.split = split;
             int made = fw_expand_add(x, node, &in);
@@ -172,7 +171,7 @@ int fw_expand_out_of_fold(struct fw_expand *x, const struct fw_stage *train)
         struct fw_inputs in = {0};
         v.name = fw_expand_text(x, "%s[seed=%llu,fold=%d/%d]", train->name,
                                 (unsigned long long)v.seed, f + 1, train->folds);
-        struct fw_node node = node_of(x, train, &v);
+        struct fw_node node = fw_expand_node(x, train, &v);
         node.fold = f;
         node.folds = train->folds;
         fw_inputs_set(x, &in, "dataset", -1, fw_expand_text(x, "fold:%d/%d:rest", f, train->folds));
@@ -180,7 +179,7 @@ int fw_expand_out_of_fold(struct fw_expand *x, const struct fw_stage *train)
         int model = fw_expand_add(x, node, &in);
 
         v.name = fw_expand_text(x, "%s[fold=%d/%d]", evaluate->name, f + 1, train->folds);
-        node = node_of(x, evaluate, &v);
+        node = fw_expand_node(x, evaluate, &v);
         node.fold = f;
         node.folds = train->folds;
         node.split = "train";
@@ -217,6 +216,9 @@ static void add_implied(struct fw_expand *x, struct fw_inputs *in, const struct 
         int out_of_fold = fw_expand_out_of_fold(x, train);
         if (out_of_fold >= 0)
             fw_inputs_set(x, in, "out_of_fold", out_of_fold, "predictions");
+        int curve = s->kind == FW_ERROR_ANALYSIS ? fw_expand_curve(x, train, evaluate) : -1;
+        if (curve >= 0)
+            fw_inputs_set(x, in, "curve", curve, "curve");
     }
     fw_inputs_set(x, in, "guidelines", -1, "guidelines");
     fw_inputs_set(x, in, "history", -1, "history");
@@ -229,7 +231,7 @@ static void add_other(struct fw_expand *x, const struct fw_stage *s)
         struct fw_inputs in = {0};
         add_implied(x, &in, s, all->v[i].matrix);
         fw_expand_written(x, &in, s, all->v[i].matrix);
-        all->v[i].node = fw_expand_add(x, node_of(x, s, &all->v[i]), &in);
+        all->v[i].node = fw_expand_add(x, fw_expand_node(x, s, &all->v[i]), &in);
     }
 }
 

@@ -61,6 +61,13 @@ void fw_expand_connect(struct fw_expand *x, struct fw_inputs *in, const char *na
 /* The node "<train>.out-of-fold", made with its folds when it is asked for first; -1 when the stage
  * has no folds or nothing evaluates it. */
 int fw_expand_out_of_fold(struct fw_expand *x, const struct fw_stage *train);
+/* The node without inputs that instance v of stage s is, with the stage's outputs. */
+struct fw_node fw_expand_node(struct fw_expand *x, const struct fw_stage *s,
+                              const struct fw_instance *v);
+/* The node "<train>.curve" with all that it needs, made when it is asked for first; -1 when the plan
+ * has none. */
+int fw_expand_curve(struct fw_expand *x, const struct fw_stage *train,
+                    const struct fw_stage *evaluate);
 /* Inputs written under in:, and waits written under needs:. */
 void fw_expand_written(struct fw_expand *x, struct fw_inputs *in, const struct fw_stage *s,
                        const struct fw_name_text *matrix);

@@ -17,11 +17,19 @@
  *   "dataset:train" "dataset:dev" "dataset:test"   views of one split
  *   "dataset:all"                                  train and dev in one folder
  *   "fold:F/N:rest" "fold:F/N:part"                train without fold F of N; fold F alone. F from 0
+ *   "subset:1/N"                                   one train content in N; 1/4 is part of 1/2
  *   "dataset:sanity"                               the few samples of the sanity check
  *   "guidelines" "history"                         the snapshot's GUIDELINES.md; fixes tried so far
  *   "prior:NODE.OUTPUT"                            an output of the measure phase on the head
  *                                                  snapshot (in FW_PHASE_TEST: the champion's)
  *   "file:PATH"                                    a project file or folder
+ *
+ * The learning curve (loop.curve, on by default) is part of FW_PHASE_IMPROVE when the scored train
+ * stage has folds and there is an error analysis: the train stage with its first seed on 1/4 and
+ * 1/2 of the train split and, for classification, on the trusted part of it, each evaluated on dev.
+ * "<train>.curve" joins them with the full-size predictions of that seed, and the error analyses
+ * read it as `curve`. Three more trainings (1/4 + 1/2 + nearly 1 of the data) and three evaluations
+ * for a head snapshot, all cached as any other node.
  *
  * Fan-out: a node that reads a fanned-out stage and has the same matrix axes is matched instance by
  * instance; any other reads a gather node, "<stage>.<output>.all", a folder with one entry for each
@@ -38,8 +46,10 @@ enum fw_node_type {
     FW_NODE_PLUGIN,
     FW_NODE_COMMAND,
     FW_NODE_MERGE, /* merges predictions of its inputs (seeds or folds); done by the engine */
-    FW_NODE_GATHER /* a folder with one link per instance of a fanned-out stage; done by the engine
-                    */
+    FW_NODE_GATHER, /* a folder with one link per instance of a fanned-out stage; done by the
+                       engine */
+    FW_NODE_TRUSTED, /* train without the labels that look wrong; done by the engine */
+    FW_NODE_CURVE    /* the points of the learning curve with their sizes; done by the engine */
 };
 
 struct fw_input {
@@ -91,6 +101,7 @@ int fw_graph_find(const struct fw_graph *graph, const char *node); /* index or -
 
 /* The names the loop asks for: the merged dev predictions are output "predictions" of node
  * "<evaluate>", each seed's of "<evaluate>[seed=S]"; with one seed "<evaluate>" is the merge of
- * one. The merged out-of-fold predictions are node "<train>.out-of-fold". */
+ * one. The merged out-of-fold predictions are node "<train>.out-of-fold", the trusted train
+ * samples "<train>.trusted". */
 
 #endif

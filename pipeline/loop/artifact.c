@@ -46,10 +46,10 @@ void fw_artifacts_free(struct fw_artifacts *a)
     free(a);
 }
 
-/* "dataset:SPLIT" and "fold:F/N:rest|part". false: not a view. */
+/* "dataset:SPLIT", "fold:F/N:rest|part" and "subset:1/N". false: not a view. */
 static bool view_of(const char *ref, struct fw_view_spec *spec)
 {
-    int fold, folds;
+    int fold, folds, one_of;
     char what[8];
     *spec = (struct fw_view_spec){.split = "train"};
     if (!strncmp(ref, "dataset:", 8)) {
@@ -64,6 +64,10 @@ static bool view_of(const char *ref, struct fw_view_spec *spec)
         spec->fold = fold;
         spec->folds = folds;
         spec->part = !strcmp(what, "part");
+        return true;
+    }
+    if (sscanf(ref, "subset:1/%d", &one_of) == 1 && one_of > 0) {
+        spec->one_of = one_of;
         return true;
     }
     return false;

@@ -7,6 +7,8 @@
 #include "pipeline/base/rows.h"
 #include "pipeline/cache/cache.h"
 #include "stages/data/predictions.h"
+#include "stages/error_analysis/curve.h"
+#include "stages/error_analysis/trusted.h"
 
 /* A node's name as a folder: "train[seed=1,fold=2/5]" has a slash. */
 static void safe_name(struct fw_buf *b, const char *name)
@@ -233,9 +235,49 @@ static int gather(struct fw_step *t, struct fw_err *err)
     return rc;
 }
 
+static int trusted(struct fw_step *t, struct fw_err *err)
+{
+    char *out = fw_fs_join(t->out_dir, fw_recipe_output_file(t->node, t->node->out[0]));
+    int rc = out ? fw_trusted_write(input_path(t, "dataset"), input_path(t, "out_of_fold"),
+                                    input_path(t, "history"), &t->job->task, out, err)
+                 : fw_err_nomem(err);
+    free(out);
+    return rc;
+}
+
+/* Inputs come in pairs: a point's predictions, and its dataset. */
+static int curve(struct fw_step *t, struct fw_err *err)
+{
+    size_t n = t->node->n_in / 2;
+    struct fw_curve_source *v = calloc(n + 1, sizeof *v);
+    char *out = fw_fs_join(t->out_dir, fw_recipe_output_file(t->node, t->node->out[0]));
+    int rc = v && out ? FW_OK : fw_err_nomem(err);
+    for (size_t i = 0; i < n && rc == FW_OK; i++)
+        v[i] = (struct fw_curve_source){t->in[2 * i].name, t->in[2 * i].path,
+                                        t->in[2 * i + 1].path};
+    if (rc == FW_OK)
+        rc = fw_curve_write(v, n, &t->job->task, out, err);
+    free(v);
+    free(out);
+    return rc;
+}
+
 void fw_step_builtin_work(struct fw_step *t)
 {
-    t->rc = t->node->type == FW_NODE_MERGE ? merge(t, &t->err) : gather(t, &t->err);
+    switch (t->node->type) {
+    case FW_NODE_MERGE:
+        t->rc = merge(t, &t->err);
+        break;
+    case FW_NODE_TRUSTED:
+        t->rc = trusted(t, &t->err);
+        break;
+    case FW_NODE_CURVE:
+        t->rc = curve(t, &t->err);
+        break;
+    default:
+        t->rc = gather(t, &t->err);
+        break;
+    }
     if (t->rc == FW_OK)
         t->rc = put(t, &t->err);
 }

@@ -33,7 +33,7 @@ int fw_step_prepare(struct fw_step *t, struct fw_err *err);
 /* Checks every output against the contract, digests them and puts them into the cache: fills
  * t->result, t->rc and t->err. */
 void fw_step_check_work(struct fw_step *t);
-/* Merge and gather: makes the output, then as above. */
+/* What the engine does itself (nodes without a stage): makes the output, then as above. */
 void fw_step_builtin_work(struct fw_step *t);
 /* {"name": {"path": absolute, "digest"}} from a cached result. New reference. */
 json_t *fw_step_outputs(const struct fw_step *t);

@@ -52,6 +52,14 @@ static void add_goal(json_t *to, const struct fw_plan *plan)
     json_object_set_new(to, "slices", slices);
 }
 
+/* What the exchange rate of labels and samples is made with. */
+static void add_costs(json_t *to, const struct fw_plan *plan)
+{
+    json_object_set_new(to, "costs",
+                        json_pack("{s:f, s:f}", "label", plan->loop.cost_label, "sample",
+                                  plan->loop.cost_sample));
+}
+
 static bool is_told_goal(const struct fw_node *node)
 {
     return node->stage &&
@@ -107,6 +115,8 @@ static int add_stage(json_t *recipe, const struct fw_project *project, const cha
     }
     if (is_told_goal(node))
         add_goal(recipe, project->plan);
+    if (s->kind == FW_ERROR_ANALYSIS)
+        add_costs(recipe, project->plan);
     if (fw_kind_proposes(s->kind) && !isnan(job->labels_left))
         json_object_set_new(recipe, "labels_left", json_real(job->labels_left));
     /* What another call could answer differently is good for this run and iteration alone. */
@@ -120,7 +130,8 @@ int fw_recipe_make(const struct fw_project *project, const char *run, const stru
                    const struct fw_node *node, const char *plugin_digest,
                    const struct fw_recipe_input *in, json_t **out, struct fw_err *err)
 {
-    static const char *const types[] = {"plugin", "command", "merge", "gather"};
+    static const char *const types[] = {"plugin", "command", "merge",
+                                        "gather", "trusted", "curve"};
     json_t *recipe = json_object(), *inputs = json_object();
     if (!recipe || !inputs) {
         json_decref(recipe);
@@ -177,6 +188,8 @@ int fw_request_make(const struct fw_project *project, const char *run, const str
     }
     json_object_set_new(r, "classes", strings(job->task.classes, job->task.n_classes));
     add_goal(r, project->plan);
+    if (s->kind == FW_ERROR_ANALYSIS)
+        add_costs(r, project->plan);
     for (size_t i = 0; i < node->n_in; i++)
         json_object_set_new(inputs, in[i].name, json_string(in[i].path));
     for (size_t i = 0; i < node->n_out; i++) {

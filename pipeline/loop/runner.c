@@ -264,7 +264,7 @@ static void finish(struct live *l, enum fw_state state)
 static void check_work(uv_work_t *w)
 {
     struct live *l = w->data;
-    if (l->task->node->type == FW_NODE_MERGE || l->task->node->type == FW_NODE_GATHER)
+    if (!l->task->node->stage)
         fw_step_builtin_work(l->task);
     else
         fw_step_check_work(l->task);

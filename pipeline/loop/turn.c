@@ -14,7 +14,7 @@ enum { ASIDE_KEPT = 50, SLICES_KEPT = 60 };
 /* What the report keeps of analysis.json. */
 static json_t *trimmed(const json_t *analysis, const char *oid)
 {
-    static const char *const whole[] = {"metric", "confusions", "noise", "coverage", "notes"};
+    static const char *const whole[] = {"metric", "confusions", "noise", "coverage", "exchange", "notes"};
     json_t *out = json_object(), *slices = json_array();
     size_t i;
     json_t *slice;

@@ -44,8 +44,9 @@ measure
 
 END
 expect_exit 0 "$flywheel" plan
-says "  train[seed=1,fold=1/3]  cached" "  analyse                 cached" \
-    "  relabel                 run     input 'dataset' changed"
+says "  train[seed=1,fold=1/3]    cached" "  train.curve               cached" \
+    "  analyse                   cached" \
+    "  relabel                   run     input 'dataset' changed"
 expect_exit 0 "$flywheel" plan --set stages.train.with.C=2
 says "the model is held fixed, but it differs from flywheel.lock:" "train.with.C: 1.0 → 2.0"
 measure >measure

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -27,7 +28,7 @@ static struct fw_plan *plan_of(const char *text)
 /* One line a node: "name type: input=producer.output …; needs …". */
 static void dump(const struct fw_graph *g, struct fw_buf *out)
 {
-    static const char *const types[] = {"plugin", "command", "merge", "gather"};
+    static const char *const types[] = {"plugin", "command", "merge", "gather", "trusted", "curve"};
     for (size_t i = 0; i < g->n; i++) {
         const struct fw_node *n = &g->nodes[i];
         fw_buf_printf(out, "%s %s", n->name, types[n->type]);
@@ -104,14 +105,64 @@ static void test_whole_turn(void **state)
            "fold:1/2:part\n"
            "train.out-of-fold merge | fold=1/2: evaluate[fold=1/2] predictions | fold=2/2: "
            "evaluate[fold=2/2] predictions\n"
+           "train[seed=3,subset=1/4] plugin | dataset: subset:1/4\n"
+           "evaluate[subset=1/4] plugin on dev | model: train[seed=3,subset=1/4] model | dataset: "
+           "dataset:dev\n"
+           "train[seed=3,subset=1/2] plugin | dataset: subset:1/2\n"
+           "evaluate[subset=1/2] plugin on dev | model: train[seed=3,subset=1/2] model | dataset: "
+           "dataset:dev\n"
+           "train.trusted trusted | dataset: dataset:train | out_of_fold: train.out-of-fold "
+           "predictions | history: history\n"
+           "train[seed=3,trusted] plugin | dataset: train.trusted dataset\n"
+           "evaluate[trusted] plugin on dev | model: train[seed=3,trusted] model | dataset: "
+           "dataset:dev\n"
+           "train.curve curve | subset=1/4: evaluate[subset=1/4] predictions | "
+           "subset=1/4.dataset: subset:1/4 | subset=1/2: evaluate[subset=1/2] predictions | "
+           "subset=1/2.dataset: subset:1/2 | full: prior:evaluate[seed=3].predictions | "
+           "full.dataset: dataset:train | trusted: evaluate[trusted] predictions | "
+           "trusted.dataset: train.trusted dataset\n"
            "analyse plugin | dataset: dataset:all | predictions: prior:evaluate.predictions | "
-           "out_of_fold: train.out-of-fold predictions | guidelines: guidelines | history: "
-           "history\n"
+           "out_of_fold: train.out-of-fold predictions | curve: train.curve curve | guidelines: "
+           "guidelines | history: history\n"
            "relabel plugin | dataset: dataset:train | analysis: analyse analysis | predictions: "
            "prior:evaluate.predictions | out_of_fold: train.out-of-fold predictions | guidelines: "
            "guidelines | history: history\n"
            "drift plugin | dataset: dataset:train | production: file:live/\n");
     fw_plan_free(p);
+}
+
+/* The learning curve is for scored train stages with folds that an error analysis follows; for
+ * regression no label is trusted more than another. */
+static void test_curve(void **state)
+{
+    static const struct {
+        const char *more, *fold, *kind;
+        bool curve, trusted;
+    } cases[] = {
+        {"", "folds: 2", "analyse: {plugin: analyse}", true, true},
+        {"dataset: {task: regression}\n", "folds: 2", "analyse: {plugin: analyse}", true, false},
+        {"loop: {curve: false}\n", "folds: 2", "analyse: {plugin: analyse}", false, false},
+        {"", "seeds: [1]", "analyse: {plugin: analyse}", false, false},
+        {"", "folds: 2", "relabel: {plugin: labelling, with: {budget: 5}}", false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        struct fw_graph *g = NULL;
+        snprintf(text, sizeof text,
+                 HEAD "%sstages:\n  train: {plugin: linear, %s}\n  evaluate: {plugin: linear}\n"
+                      "  %s\n",
+                 cases[i].more, cases[i].fold, cases[i].kind);
+        struct fw_plan *p = plan_of(text);
+        assert_int_equal(fw_graph_expand(p, FW_PHASE_IMPROVE, &g, NULL), FW_OK);
+        assert_int_equal(fw_graph_find(g, "train.curve") >= 0, cases[i].curve);
+        assert_int_equal(fw_graph_find(g, "train.trusted") >= 0, cases[i].trusted);
+        fw_graph_free(g);
+        assert_int_equal(fw_graph_expand(p, FW_PHASE_MEASURE, &g, NULL), FW_OK);
+        assert_int_equal(fw_graph_find(g, "train.curve"), -1);
+        fw_graph_free(g);
+        fw_plan_free(p);
+    }
 }
 
 static void test_nodes_carry_their_part(void **state)
@@ -377,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_custom_stages), cmocka_unit_test(test_fan_out),
         cmocka_unit_test(test_cycles),        cmocka_unit_test(test_names_and_phases),
         cmocka_unit_test(test_choices),       cmocka_unit_test(test_long_chain),
+        cmocka_unit_test(test_curve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
