@@ -123,6 +123,62 @@ static void test_folds(void **state)
     world_free(&w);
 }
 
+/* One in 4 is part of one in 2, copies stay together, no class is lost, and what is in does not
+ * move when rows are added. */
+static void test_subsets(void **state)
+{
+    (void)state;
+    struct world w;
+    struct fw_buf b = {0};
+    world_new(&w);
+    for (int i = 0; i < 400; i++)
+        fw_buf_printf(&b,
+                      "{\"id\":\"s%d\",\"text\":\"t%d\",\"label\":\"%s\",\"split\":\"train\"}\n", i,
+                      i / 2, i < 4 ? "rare" : "a");
+    fw_buf_puts(&b, "{\"text\":\"d\",\"label\":\"a\",\"split\":\"dev\"}\n"
+                    "{\"text\":\"e\",\"label\":\"a\",\"split\":\"test\"}\n");
+    put(&w, "t.jsonl", b.p);
+    must(&w, import(&w, "t.jsonl"));
+    char *quarter = view(&w, (struct fw_view_spec){.split = "train", .one_of = 4}, NULL);
+    char *half = view(&w, (struct fw_view_spec){.split = "train", .one_of = 2}, NULL);
+    char *least = view(&w, (struct fw_view_spec){.split = "train", .one_of = 1000000}, NULL);
+    char *all = view(&w, (struct fw_view_spec){.split = "train", .one_of = 1}, NULL);
+    int n4 = atoi(sh(&w, "wc -l < %s/samples.jsonl", quarter));
+    int n2 = atoi(sh(&w, "wc -l < %s/samples.jsonl", half));
+    assert_in_range(n4, 70, 130);
+    assert_in_range(n2, 160, 240);
+    assert_string_equal(sh(&w, "grep -vxFf %s/samples.jsonl %s/samples.jsonl || :", half, quarter),
+                        "");
+    /* both copies or none */
+    assert_string_equal(
+        sh(&w,
+           "grep -o 't[0-9][0-9]*\"' %s/samples.jsonl | sort | uniq -c | grep -v ' 2 ' || :", quarter),
+        "");
+    assert_int_equal(atoi(sh(&w, "wc -l < %s/samples.jsonl", least)), 4);
+    assert_int_equal(atoi(sh(&w, "grep -c rare %s/samples.jsonl", least)), 2);
+    assert_int_equal(atoi(sh(&w, "wc -l < %s/samples.jsonl", all)), 400);
+    /* more rows: the old ones stay in, but for the stand-in of a class */
+    for (int i = 0; i < 100; i++)
+        fw_buf_printf(
+            &b, "{\"id\":\"n%d\",\"text\":\"new%d\",\"label\":\"a\",\"split\":\"train\"}\n", i, i);
+    put(&w, "t.jsonl", b.p);
+    must(&w, import(&w, "t.jsonl"));
+    char *more = view(&w, (struct fw_view_spec){.split = "train", .one_of = 4}, NULL);
+    assert_string_equal(sh(&w, "grep -vxFf %s/samples.jsonl %s/samples.jsonl || :", more, quarter),
+                        "");
+    assert_true(atoi(sh(&w, "wc -l < %s/samples.jsonl", more)) > n4);
+    char *path = NULL, digest[65];
+    struct fw_view_spec none = {.split = "train", .one_of = -1};
+    assert_int_equal(fw_snap_view(w.repo, w.oid, &none, &path, digest, &w.err), FW_EINVAL);
+    free(quarter);
+    free(half);
+    free(least);
+    free(all);
+    free(more);
+    fw_buf_release(&b);
+    world_free(&w);
+}
+
 static void test_augmentations_stay_with_their_parent(void **state)
 {
     (void)state;
@@ -219,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_a_view_is_the_split),
         cmocka_unit_test(test_a_view_is_made_once_and_shares_files),
         cmocka_unit_test(test_folds),
+        cmocka_unit_test(test_subsets),
         cmocka_unit_test(test_augmentations_stay_with_their_parent),
         cmocka_unit_test(test_limit_takes_of_every_class),
         cmocka_unit_test(test_checkout),
