@@ -197,6 +197,9 @@ static void print_slices(const json_t *analysis)
     puts("slices by priority, before this iteration's fixes");
     cmd_table_print(&t, "  ");
     print_found(analysis);
+    const json_t *exchange = json_object_get(analysis, "exchange");
+    if (json_is_object(exchange))
+        printf("clean or collect: %s\n", cmd_text(exchange, "sentence"));
 }
 
 static void print_stages(const json_t *it)

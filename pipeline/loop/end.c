@@ -139,6 +139,10 @@ static json_t *next_steps(const struct fw_loop *l, enum fw_stop reason, const js
                 json_string_value(json_object_get(r, "requirement")),
                 json_number_value(json_object_get(r, "short_by")));
     }
+    const char *said =
+        json_string_value(json_object_get(json_object_get(analysis, "exchange"), "sentence"));
+    if (said)
+        say(next, "%s", said);
     if (l->head != l->champion)
         say(next,
             "Unproven fixes wait on refs/flywheel/provisional/%s: neither better nor worse beyond "

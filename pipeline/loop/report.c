@@ -319,7 +319,9 @@ static void put_nav(struct fw_page *p)
                 "<li><a href=\"#confusion\">Confusions</a></li>"
                 "<li><a href=\"#classes\">Classes</a></li>%r"
                 "<li><a href=\"#test\">Test</a></li>"
-                "<li><a href=\"#noise\">Noise</a></li><li><a href=\"#budget\">Cost</a></li>"
+                "<li><a href=\"#noise\">Noise</a></li>"
+                "<li><a href=\"#exchange\">Clean or collect</a></li>"
+                "<li><a href=\"#budget\">Cost</a></li>"
                 "<li><a href=\"#next\">Next</a></li>"
                 "<li><a href=\"#reproduce\">Reproduce</a></li></ul></nav>\n",
                 json_array_size(fw_page_get(p->best, "audit"))
@@ -400,6 +402,7 @@ int fw_report_html(const json_t *record, struct fw_buf *out, struct fw_err *err)
     fw_report_audit(&p);
     fw_report_test(&p);
     fw_report_noise(&p);
+    fw_report_exchange(&p);
     fw_report_budget(&p);
     fw_report_next(&p);
     fw_report_reproduce(&p);

@@ -236,3 +236,97 @@
   window.addEventListener('hashchange', openTarget);
   openTarget();
 })();
+
+/* The learning curve of the fixed model: parts of the train split, all of it, and (apart from the
+ * line) the part whose labels are trusted. */
+(function () {
+  'use strict';
+  var holder = document.getElementById('data');
+  var canvas = document.getElementById('learning');
+  if (!holder || !canvas || typeof Chart === 'undefined') return;
+  var data = JSON.parse(holder.textContent);
+  var points = (data.learning || []).filter(function (p) { return p.v !== null && p.n > 0; });
+  if (!points.length) return;
+  document.documentElement.classList.add('js');
+
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
+  }
+  function show(v) {
+    return data.percent ? (v * 100).toFixed(1) + '\u202f%' : String(+v.toPrecision(4));
+  }
+  function trusted(p) { return p.kind === 'trusted'; }
+  function at(p) { return { x: p.n, y: p.v, p: p }; }
+  var sizes = points.map(function (p) { return p.n; });
+  var bars = {
+    id: 'bars',
+    beforeDatasetsDraw: function (chart) {
+      var c = chart.ctx, x = chart.scales.x, y = chart.scales.y;
+      c.save();
+      c.globalAlpha = 0.5;
+      c.lineWidth = 1.5;
+      points.forEach(function (p) {
+        if (p.low === null || p.high === null) return;
+        c.strokeStyle = colour(trusted(p) ? 'green' : 'blue');
+        c.beginPath();
+        c.moveTo(x.getPixelForValue(p.n), y.getPixelForValue(p.low));
+        c.lineTo(x.getPixelForValue(p.n), y.getPixelForValue(p.high));
+        c.stroke();
+      });
+      c.restore();
+    }
+  };
+  function datasets() {
+    var style = { pointRadius: 4.5, pointHoverRadius: 6.5, pointBorderColor: colour('bg') };
+    return [
+      Object.assign({ type: 'line', label: 'train as it is',
+        data: points.filter(function (p) { return !trusted(p); }).map(at),
+        borderColor: colour('blue'), borderWidth: 2, pointBackgroundColor: colour('blue') }, style),
+      Object.assign({ type: 'line', showLine: false, label: 'without suspect labels', pointStyle: 'rectRot',
+        data: points.filter(trusted).map(at), pointBackgroundColor: colour('green') }, style,
+        { pointRadius: 6 })
+    ];
+  }
+  function options() {
+    var ink = colour('soft'), grid = colour('rule');
+    var all = points.map(function (p) { return p.low === null ? p.v : p.low; })
+      .concat(points.map(function (p) { return p.high === null ? p.v : p.high; }));
+    var lo = Math.min.apply(null, all), hi = Math.max.apply(null, all), pad = (hi - lo || 0.1) * 0.08;
+    return {
+      responsive: true, maintainAspectRatio: false, animation: false,
+      interaction: { mode: 'nearest', intersect: true },
+      scales: {
+        x: { type: 'logarithmic', min: Math.min.apply(null, sizes) * 0.9, max: Math.max.apply(null, sizes) * 1.1,
+          title: { display: true, text: 'labelled train samples', color: ink },
+          grid: { display: false, borderColor: grid },
+          afterBuildTicks: function (axis) {
+            axis.ticks = points.filter(function (p) { return !trusted(p); })
+              .map(function (p) { return { value: p.n }; });
+          },
+          ticks: { color: ink, autoSkip: false, maxRotation: 0, callback: function (v) { return String(v); } } },
+        y: { min: lo - pad, max: data.percent ? Math.min(1.01, hi + pad) : hi + pad,
+          grid: { color: grid, borderColor: 'transparent', drawTicks: false },
+          ticks: { color: ink, padding: 8, maxTicksLimit: 6, includeBounds: false, callback: show } }
+      },
+      plugins: {
+        legend: { display: true, position: 'bottom', labels: { color: ink, usePointStyle: true } },
+        tooltip: {
+          displayColors: false,
+          callbacks: {
+            title: function (items) { return items.length ? items[0].raw.p.n + ' samples' : ''; },
+            label: function (item) {
+              var p = item.raw.p;
+              return show(p.v) + (p.low === null ? '' : '  (' + show(p.low) + ' to ' + show(p.high) + ')');
+            }
+          }
+        }
+      }
+    };
+  }
+  var chart = new Chart(canvas, { data: { datasets: datasets() }, options: options(), plugins: [bars] });
+  window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', function () {
+    chart.data.datasets = datasets();
+    chart.options = options();
+    chart.update('none');
+  });
+})();

@@ -77,9 +77,27 @@ static void put_safe(struct fw_page *p, const char *s)
     }
 }
 
+static int add_learning(struct fw_page *p, json_t *list)
+{
+    size_t i;
+    const json_t *o;
+    int rc = 0;
+    json_array_foreach (fw_page_get(fw_report_exchange_of(p), "points"), i, o) {
+        json_t *at = json_object();
+        rc |= set_num(at, "n", fw_page_num(o, "n"));
+        rc |= set_num(at, "v", fw_page_num(o, "value"));
+        rc |= set_num(at, "low", fw_page_num(o, "low"));
+        rc |= set_num(at, "high", fw_page_num(o, "high"));
+        rc |= set_str(at, "kind", fw_page_str(o, "kind"));
+        rc |= json_array_append_new(list, at);
+    }
+    return rc;
+}
+
 int fw_report_data(struct fw_page *p, struct fw_err *err)
 {
     json_t *root = json_object(), *points = json_array(), *lines = json_array();
+    json_t *learning = json_array();
     const json_t *it;
     char *text = NULL;
     size_t i;
@@ -93,6 +111,8 @@ int fw_report_data(struct fw_page *p, struct fw_err *err)
             rc |= json_array_append_new(points, point(p, it));
     }
     rc |= add_lines(p, lines);
+    rc |= json_object_set(root, "learning", learning);
+    rc |= add_learning(p, learning);
     if (!rc)
         text = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(8));
     if (text)
@@ -101,6 +121,7 @@ int fw_report_data(struct fw_page *p, struct fw_err *err)
     free(text);
     json_decref(points);
     json_decref(lines);
+    json_decref(learning);
     json_decref(root);
     return rc;
 }

@@ -78,9 +78,12 @@ void fw_report_classes(struct fw_page *p);
 void fw_report_audit(struct fw_page *p); /* nothing without an audit */
 void fw_report_test(struct fw_page *p);
 void fw_report_noise(struct fw_page *p);
+void fw_report_exchange(struct fw_page *p);
 void fw_report_budget(struct fw_page *p);
 void fw_report_reproduce(struct fw_page *p);
 void fw_report_next(struct fw_page *p);
+/* The newest exchange rate of the run (analysis.json's "exchange"), or NULL. */
+const json_t *fw_report_exchange_of(const struct fw_page *p);
 /* Shared by dev and test: the K × K table as counts and row percentages. */
 void fw_report_confusion_table(struct fw_page *p, const json_t *confusion, const char *caption);
 void fw_report_class_table(struct fw_page *p, const json_t *before, const json_t *after,
