@@ -138,6 +138,7 @@ static void test_read_back(void **state)
     assert_false(p->loop.ablate);
     assert_false(p->loop.measure_parts);
     assert_true(p->loop.sanity);
+    assert_true(p->loop.curve && p->loop.cost_label == 1 && p->loop.cost_sample == 1);
     assert_string_equal(p->loop.stability_pool, "pool/");
     assert_true(p->limits.cpus == 4 && p->limits.memory == 8ull << 30);
     assert_string_equal(p->notify.webhook, "https://example.org/T0KEN/$1");
