@@ -11,6 +11,7 @@
 #   bootstrap      the paired bootstrap beside NumPy: time, memory, the same interval
 #   neighbours     exact nearest neighbours beside scikit-learn's
 #   near_texts     nearly equal texts: a million of them; beside the same method in NumPy
+#   exchange       clean or collect: how often the measured advice is right
 #   gate           the gate's false and missed alarms, by simulation
 #   select         targeted collection: seconds of each strategy as the pool grows
 #   slices         found slices: ours against the paper's enumeration in NumPy and SciPy
