@@ -116,7 +116,9 @@ static void say_rate(struct fw_buf *b, const struct fw_analysis_input *in,
                      const struct fw_exchange *x)
 {
     bool same = in->cost_label == in->cost_sample;
-    if (isfinite(x->rate.value) && same)
+    if (isfinite(x->rate.value) && x->rate.value <= 0)
+        fw_buf_puts(b, "Checking suspect labels shows no gain, new samples do");
+    else if (isfinite(x->rate.value) && same)
         fw_buf_printf(b, "Checking one suspect label is worth %.2g [%.2g, %.2g] new samples",
                       x->rate.value, x->rate.low, x->rate.high);
     else if (isfinite(x->rate.value))

@@ -301,6 +301,7 @@ static void test_json(void **state)
     struct fw_err err = {0};
     assert_int_equal(fw_curve_write(sources, 4, &task, in_dir("curve"), &err), FW_OK);
     struct fw_curve *curve = NULL;
+    struct fw_predictions *clean;
     assert_int_equal(fw_curve_load(in_dir("curve"), &task, &curve, &err), FW_OK);
     assert_int_equal(curve->n, 4);
     assert_int_equal(curve->points[0].n, 50);
@@ -330,6 +331,14 @@ static void test_json(void **state)
     x = json_object_get(root, "exchange");
     assert_non_null(strstr(json_string_value(json_object_get(x, "sentence")), "the budget brings"));
     json_decref(root);
+    clean = curve->points[3].dev;
+    curve->points[3].dev = curve->points[0].dev; /* no numbers below 0 in a sentence */
+    assert_int_equal(fw_analysis_build(&in, &root, NULL), FW_OK);
+    x = json_object_get(root, "exchange");
+    assert_string_equal(json_string_value(json_object_get(x, "sentence")),
+                        "Checking suspect labels shows no gain, new samples do: collect first.");
+    json_decref(root);
+    curve->points[3].dev = clean;
     in.curve = NULL;
     assert_int_equal(fw_analysis_build(&in, &root, NULL), FW_OK);
     assert_true(json_is_null(json_object_get(root, "exchange")));
