@@ -160,6 +160,7 @@ struct fw_plan {
         bool sanity;                             /* the few-samples check; default true */
         bool curve;                              /* measure the learning curve; default true */
         double cost_label, cost_sample;          /* of one label checked, one new sample; default 1 */
+        int split; /* what an iteration may spend on labels and samples together; 0 = not split */
         double budget_labels, budget_money;      /* NaN = none */
         int64_t budget_wall_ms, budget_stage_ms; /* 0 = none */
         const char *stability_pool; /* unlabelled pool for the kappa stop; NULL = none */

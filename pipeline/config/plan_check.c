@@ -277,6 +277,28 @@ static void check_resources(struct fw_load *l)
     }
 }
 
+/* Dividing needs two sides, and something to divide by. */
+static void check_split(struct fw_load *l)
+{
+    const struct fw_plan *p = l->plan;
+    const struct fw_tree *at = tree_at(l, "loop", "split");
+    bool clean = false, collect = false, folds = false;
+    if (p->loop.split <= 0 || !at)
+        return;
+    for (size_t i = 0; i < p->n_stages; i++) {
+        clean |= p->stages[i].kind == FW_RELABEL;
+        collect |= p->stages[i].kind == FW_TARGETED_COLLECTION;
+        folds |= p->stages[i].kind == FW_TRAIN && p->stages[i].folds > 0;
+    }
+    if (!clean || !collect)
+        fw_err_hint(fw_problem(l, &at->pos, "split: there is no %s stage to divide with",
+                               clean ? "targeted-collection" : "relabel"),
+                    "leave it out: the stages have numbers of their own");
+    else if (!folds || !p->loop.curve)
+        fw_err_hint(fw_problem(l, &at->pos, "split: the exchange rate is not measured"),
+                    folds ? "write loop: {curve: true}" : "give the train stage folds: 5");
+}
+
 void fw_plan_check(struct fw_load *l)
 {
     const struct fw_plan *p = l->plan;
@@ -294,6 +316,7 @@ void fw_plan_check(struct fw_load *l)
     check_guards(l);
     check_audit(l);
     check_resources(l);
+    check_split(l);
     if (!fw_tree_get(l->root, "stages"))
         fw_err_hint(fw_problem(l, NULL, "the key 'stages' is missing"),
                     "at least a train and an evaluate stage are needed");

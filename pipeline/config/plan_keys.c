@@ -332,6 +332,13 @@ static const struct fw_key loop_keys[] = {
      .type = FW_KEY_MAP,
      .keys = cost_keys,
      .doc = "what a label and a sample cost, for the exchange rate between them"},
+    {.name = "split",
+     .type = FW_KEY_INTEGER,
+     AT(loop.split),
+     .max = 1e9,
+     .doc = "what an iteration may spend on labels checked and samples collected together, in the "
+            "unit of costs; divided by the measured exchange rate and told to the stages as their "
+            "quota. Default 0: each stage has its own number"},
     {.name = "sanity",
      .type = FW_KEY_BOOL,
      AT(loop.sanity),

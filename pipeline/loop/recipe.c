@@ -1,4 +1,5 @@
 #include "pipeline/loop/recipe.h"
+#include "pipeline/loop/split.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -55,9 +56,9 @@ static void add_goal(json_t *to, const struct fw_plan *plan)
 /* What the exchange rate of labels and samples is made with. */
 static void add_costs(json_t *to, const struct fw_plan *plan)
 {
-    json_object_set_new(to, "costs",
-                        json_pack("{s:f, s:f}", "label", plan->loop.cost_label, "sample",
-                                  plan->loop.cost_sample));
+    json_object_set_new(
+        to, "costs",
+        json_pack("{s:f, s:f}", "label", plan->loop.cost_label, "sample", plan->loop.cost_sample));
 }
 
 static bool is_told_goal(const struct fw_node *node)
@@ -93,7 +94,8 @@ static json_int_t seed_of(const struct fw_project *project, const struct fw_node
 }
 
 static int add_stage(json_t *recipe, const struct fw_project *project, const char *run,
-                     const struct fw_job *job, const struct fw_node *node, struct fw_err *err)
+                     const struct fw_job *job, const struct fw_node *node,
+                     const struct fw_recipe_input *in, struct fw_err *err)
 {
     const struct fw_stage *s = node->stage;
     json_t *env = json_object();
@@ -117,6 +119,12 @@ static int add_stage(json_t *recipe, const struct fw_project *project, const cha
         add_goal(recipe, project->plan);
     if (s->kind == FW_ERROR_ANALYSIS)
         add_costs(recipe, project->plan);
+    long quota;
+    int rc = fw_split_quota(project->plan, node, in, &quota, err);
+    if (rc != FW_OK)
+        return rc;
+    if (quota >= 0)
+        json_object_set_new(recipe, "quota", json_integer(quota));
     if (fw_kind_proposes(s->kind) && !isnan(job->labels_left))
         json_object_set_new(recipe, "labels_left", json_real(job->labels_left));
     /* What another call could answer differently is good for this run and iteration alone. */
@@ -130,8 +138,7 @@ int fw_recipe_make(const struct fw_project *project, const char *run, const stru
                    const struct fw_node *node, const char *plugin_digest,
                    const struct fw_recipe_input *in, json_t **out, struct fw_err *err)
 {
-    static const char *const types[] = {"plugin", "command", "merge",
-                                        "gather", "trusted", "curve"};
+    static const char *const types[] = {"plugin", "command", "merge", "gather", "trusted", "curve"};
     json_t *recipe = json_object(), *inputs = json_object();
     if (!recipe || !inputs) {
         json_decref(recipe);
@@ -146,7 +153,7 @@ int fw_recipe_make(const struct fw_project *project, const char *run, const stru
     json_object_set_new(recipe, "classes", strings(job->task.classes, job->task.n_classes));
     if (plugin_digest)
         json_object_set_new(recipe, "plugin", json_string(plugin_digest));
-    int rc = node->stage ? add_stage(recipe, project, run, job, node, err) : FW_OK;
+    int rc = node->stage ? add_stage(recipe, project, run, job, node, in, err) : FW_OK;
     if (rc == FW_OK)
         *out = recipe;
     else
@@ -172,6 +179,10 @@ int fw_request_make(const struct fw_project *project, const char *run, const str
                     const char *out_dir, const char *scratch, json_t **out, struct fw_err *err)
 {
     const struct fw_stage *s = node->stage;
+    long quota;
+    int rc = fw_split_quota(project->plan, node, in, &quota, err);
+    if (rc != FW_OK)
+        return rc;
     json_t *r = json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:I, s:s, s:s, s:O, s:s, s:{s:f, s:I}}",
                           "protocol", FW_PROTOCOL, "run", run, "iteration", job->iteration, "stage",
                           s->name, "node", node->name, "kind", fw_kind_name(s->kind), "seed",
@@ -203,6 +214,8 @@ int fw_request_make(const struct fw_project *project, const char *run, const str
     json_object_set_new(r, "split", node->split ? json_string(node->split) : json_null());
     if (!isnan(job->labels_left))
         json_object_set_new(r, "labels_left", json_real(job->labels_left));
+    if (quota >= 0)
+        json_object_set_new(r, "quota", json_integer(quota));
     char iso[FW_ISO_LEN];
     if (s->timeout_ms)
         fw_clock_iso(time(NULL) + s->timeout_ms / 1000, iso);

@@ -54,7 +54,8 @@ static int put_request(json_t *env, const json_t *request, struct fw_err *err)
 {
     static const char *const single[] = {"protocol", "run",  "iteration", "stage",
                                          "node",     "kind", "seed",      "scratch",
-                                         "project",  "task", "split",     "deadline"};
+                                         "project",  "task", "split",     "deadline",
+                                         "quota"};
     static const char *const groups[][2] = {
         {"inputs", "IN"}, {"outputs", "OUT"}, {"params", "PARAM"}, {"matrix", "MATRIX"}};
     int rc = FW_OK;

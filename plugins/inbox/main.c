@@ -175,7 +175,8 @@ static int run(const struct fw_request *r, struct fw_err *err)
     struct fw_dataset *ds = NULL;
     struct fw_candidate *c = NULL;
     json_t *analysis = NULL;
-    double samples = fw_request_num(r, "samples"), labellers = fw_request_num(r, "labellers");
+    double samples = fw_request_quota(r, fw_request_num(r, "samples"));
+    double labellers = fw_request_num(r, "labellers");
     struct inbox in = {.r = r, .labellers = labellers >= 2 ? 2 : 1};
     in.json = format && !strcmp(format, "jsonl");
     if (r->task.task != FW_CLASSIFICATION || !r->task.n_classes)
@@ -191,8 +192,10 @@ static int run(const struct fw_request *r, struct fw_err *err)
     if (rc == FW_OK)
         rc = fw_asked_load(fw_request_in(r, "history"), ds, &asked, err);
     if (rc == FW_OK)
-        rc = fw_candidates(analysis, ds, &asked, samples >= 1 ? (size_t)samples : 50, &c, &in.n,
+        rc = fw_candidates(analysis, ds, &asked, samples >= 1 ? (size_t)samples : 1, &c, &in.n,
                            err);
+    if (samples < 1) /* the quota is 0; no limit would be written the same */
+        in.n = 0;
     if (rc == FW_OK) {
         in.data = ds;
         in.asked = c;

@@ -293,11 +293,12 @@ static int settle(struct desk *d, const char *how, struct fw_err *err)
 static int label_all(struct desk *d, const struct fw_candidate *c, size_t n, struct fw_err *err)
 {
     double budget = fw_request_num(d->r, "budget"), samples = fw_request_num(d->r, "samples");
+    double most_samples = fw_request_quota(d->r, samples > 0 ? samples : INFINITY);
     size_t most = d->labellers + d->adjudicate;
     int rc = FW_OK;
     for (size_t i = 0; i < n && rc == FW_OK; i++) {
         long at = fw_ids_find(&d->truth->ids, c[i].sample->id);
-        if (samples > 0 && d->looked >= (size_t)samples)
+        if ((double)d->looked >= most_samples)
             break;
         if (budget > 0 && d->asked + most > (size_t)budget)
             break;

@@ -226,7 +226,7 @@ static int choose(struct job *j, struct fw_err *err)
 {
     struct fw_select_params p = {
         .strategy = j->strategy,
-        .budget = (size_t)fw_request_num(j->r, "budget"),
+        .budget = (size_t)fw_request_quota(j->r, fw_request_num(j->r, "budget")),
         .quota_share = fw_request_num(j->r, "quota_share"),
         .near_share = fw_request_num(j->r, "near_share"),
         .density_weight = fw_request_num(j->r, "density_weight"),

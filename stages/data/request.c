@@ -1,6 +1,7 @@
 #include "stages/data/request.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,6 +36,12 @@ double fw_request_num(const struct fw_request *r, const char *param)
 const char *fw_request_str(const struct fw_request *r, const char *param)
 {
     return json_string_value(json_object_get(r->params, param));
+}
+
+double fw_request_quota(const struct fw_request *r, double own)
+{
+    const json_t *quota = json_object_get(r->json, "quota");
+    return json_is_number(quota) ? fmax(0, json_number_value(quota)) : own;
 }
 
 bool fw_request_bool(const struct fw_request *r, const char *param)

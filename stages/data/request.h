@@ -28,6 +28,9 @@ const char *fw_request_in(const struct fw_request *r, const char *name);
 const char *fw_request_out(const struct fw_request *r, const char *name);
 double fw_request_num(const struct fw_request *r, const char *param);
 const char *fw_request_str(const struct fw_request *r, const char *param); /* NULL when absent */
+/* How many samples a relabel or collection stage may look at or add in this iteration, when the
+ * engine divides the budget (`loop: {split: N}`); else `own`, what the stage would do by itself. */
+double fw_request_quota(const struct fw_request *r, double own);
 bool fw_request_bool(const struct fw_request *r, const char *param);
 
 void fw_event_progress(double done, double total, const char *unit);

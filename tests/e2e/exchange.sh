@@ -66,4 +66,42 @@ wait $pid 2>/dev/null
 expect_exit 0 "$flywheel" resume
 expect_exit 0 "$flywheel" show --json
 says '"advice": '
+
+# The budget of an iteration divided by it: quotas add up to it, and the stages keep to them.
+cd ..
+make_project r
+mkdir pool
+rows 60 77 0 p >pool/samples.jsonl
+mv truth.csv truth-pool.csv
+make_data 300 5 40
+sed 1d truth-pool.csv >>truth.csv
+{
+    yaml_base
+    yaml_oracle
+    cat <<'YAML'
+  collect: {kind: targeted-collection, plugin: pool, with: {path: pool/, budget: 9}}
+YAML
+    yaml_loop
+} >flywheel.yaml
+expect_exit 0 "$flywheel" run --id s --set loop.split=30 --set loop.max_iterations=1
+cp .flywheel/runs/s/1/relabel/request.json relabel.json
+cp .flywheel/runs/s/1/collect/request.json collect.json
+expect_exit 0 "$flywheel" show --json
+cp "$work/out" record
+"$python" - <<'PY' || fail "the quotas are not what the share says" record
+import json
+quota = [json.load(open(f"{s}.json"))["quota"] for s in ("relabel", "collect")]
+iteration = next(i for i in json.load(open("record"))["iterations"] if i.get("analysis"))
+share = iteration["analysis"]["exchange"]["share_to_clean"]
+assert abs(quota[0] - 30 * share) <= 0.5 and abs(quota[1] - 30 * (1 - share)) <= 0.5, (quota, share)
+fixes = {f["stage"]: f for f in iteration["fixes"]}
+looked = sum(fixes["relabel"][k] for k in ("relabel", "confirm", "remove")) if "relabel" in fixes else 0
+assert looked <= quota[0] and fixes.get("collect", {"add": 0})["add"] <= quota[1], (fixes, quota)
+PY
+ok
+expect_exit 2 "$flywheel" validate --set loop.split=30 --set loop.curve=false
+says "split: the exchange rate is not measured" "curve: true"
+grep -v 'collect:' flywheel.yaml >one && mv one flywheel.yaml
+expect_exit 2 "$flywheel" validate --set loop.split=30
+says "split: there is no targeted-collection stage to divide with"
 done_testing
