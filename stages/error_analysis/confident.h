@@ -16,7 +16,7 @@
  * Memory beside the input: N flags, K × K counts for each thread, and for
  *   - prune_by_noise_rate: one number for each label that is estimated wrong, for each thread
  *   - prune_by_class: 4 bytes a sample, and 12 a sample of the largest class for each thread
- *   - low_*: 16 bytes a sample
+ *   - low_*: 12 bytes a sample
  */
 #ifndef FW_STAGES_CONFIDENT_H
 #define FW_STAGES_CONFIDENT_H

@@ -118,15 +118,6 @@ static void sort_by(const double *v, uint32_t *order, size_t low, size_t high)
     }
 }
 
-/* order: 0 .. n-1, sorted by v. */
-static void sort_all(const double *v, uint32_t *order, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        order[i] = (uint32_t)i;
-    if (n > 1)
-        sort_by(v, order, 0, n - 1);
-}
-
 static int prepare(struct work *w, struct fw_err *err)
 {
     size_t k = w->k;
@@ -333,7 +324,9 @@ static int class_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *er
     if (v && order) {
         for (size_t i = 0; i < n; i++)
             v[i] = at(w, m[i], c) / fw_cl_row_sum(w->p, m[i]);
-        sort_all(v, order, n);
+        for (size_t i = 0; i < n; i++)
+            order[i] = (uint32_t)i;
+        sort_by(v, order, 0, n - 1);
         for (size_t i = 0; i < n - stay; i++)
             w->issue[m[order[i]]] = true;
     }
@@ -371,24 +364,21 @@ static int lowest(struct work *w, enum fw_cl_score score, struct fw_err *err)
 {
     size_t n = w->p->n, count = 0, labelled = 0;
     double *v = malloc((n + 1) * sizeof *v);
-    uint32_t *member = malloc((n + 1) * sizeof *member), *order = malloc((n + 1) * sizeof *order);
-    int rc =
-        v && member && order ? fw_cl_scores(w->p, w->labels, score, v, err) : fw_err_nomem(err);
+    uint32_t *order = malloc((n + 1) * sizeof *order); /* the labelled ones */
+    int rc = v && order ? fw_cl_scores(w->p, w->labels, score, v, err) : fw_err_nomem(err);
     if (rc == FW_OK) {
         for (size_t i = 0; i < n; i++) {
             count += w->issue[i];
             w->issue[i] = false;
-            if (w->labels[i] >= 0) {
-                member[labelled] = (uint32_t)i;
-                v[labelled++] = v[i];
-            }
+            if (w->labels[i] >= 0)
+                order[labelled++] = (uint32_t)i;
         }
-        sort_all(v, order, labelled);
+        if (labelled)
+            sort_by(v, order, 0, labelled - 1);
         for (size_t i = 0; i < count; i++)
-            w->issue[member[order[i]]] = true;
+            w->issue[order[i]] = true;
     }
     free(v);
-    free(member);
     free(order);
     return rc;
 }
