@@ -315,23 +315,35 @@ static int joint_work(void *ctx, const struct fw_chunk *c, struct fw_err *err)
     return FW_OK;
 }
 
-/* Counts are whole, so that adding up what each thread found gives the same in any order. */
+static int shared_joint_work(void *ctx, const struct fw_chunk *c, struct fw_err *err)
+{
+    const struct pass *w = ctx;
+    (void)err;
+    for (size_t i = c->from; i < c->to; i++) {
+        int guess = w->labels[i] < 0 ? -1 : confident_of(w, i);
+        if (guess >= 0)
+            __atomic_fetch_add(&w->joint[(size_t)w->labels[i] * w->p->k + (size_t)guess], 1,
+                               __ATOMIC_RELAXED);
+    }
+    return FW_OK;
+}
+
+/* Counts are whole, so that the order in which the threads add them up does not matter. Each thread has
+ * counts of its own while they are small beside the matrix; where they are not, the classes are many and
+ * the threads seldom meet at one count. */
 static int count_joint(struct pass *w, uint64_t *joint, struct fw_err *err)
 {
     const struct fw_probs *p = w->p;
     size_t cells = p->k * p->k, workers = fw_parallel_workers();
-    if (cells > p->n * p->k / 16) /* counts of many classes and few samples: one thread is enough */
-        workers = 1;
-    int rc = FW_OK;
-    w->joint = workers > 1 ? calloc(workers * cells, sizeof *w->joint) : joint;
+    memset(joint, 0, cells * sizeof *joint);
+    if (workers > p->n / (16 * p->k)) {
+        w->joint = joint;
+        return fw_parallel(p->n, grain(p), shared_joint_work, w, err);
+    }
+    w->joint = calloc(workers * cells, sizeof *w->joint);
     if (!w->joint)
         return fw_err_nomem(err);
-    memset(joint, 0, cells * sizeof *joint);
-    if (workers == 1) {
-        struct fw_chunk all = {0, 0, p->n, 0};
-        return joint_work(w, &all, err);
-    }
-    rc = fw_parallel(p->n, grain(p), joint_work, w, err);
+    int rc = fw_parallel(p->n, grain(p), joint_work, w, err);
     for (size_t i = 0; i < workers * cells; i++)
         joint[i % cells] += w->joint[i];
     free(w->joint);

@@ -13,9 +13,12 @@
  * never flagged. Matrices are K × K, row-major, rows = given class, columns = estimated true class,
  * entries = counts of samples.
  *
- * Memory beside the input: N flags, K × K counts for each thread, and for
- *   - prune_by_noise_rate: one number for each label that is estimated wrong, for each thread
- *   - prune_by_class: 4 bytes a sample, and 12 a sample of the largest class for each thread
+ * Memory beside the input, for any number of threads: N flags, K × K counts (several times while N is large
+ * beside K, at most an eighth of a float32 matrix), and for
+ *   - prune_by_noise_rate: 8 bytes for each label that is estimated wrong
+ *   - prune_by_class: 12 bytes a sample
+ *   - both: the greater of the two, and N flags more
+ *   - confident_learning: 4 bytes a sample
  *   - low_*: 12 bytes a sample
  */
 #ifndef FW_STAGES_CONFIDENT_H

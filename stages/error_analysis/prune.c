@@ -1,5 +1,7 @@
 /* The filters of confident.h: from the confident joint to flagged samples. */
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,11 +11,14 @@
 enum { GRAIN = 8192 }; /* rows a thread takes at once */
 
 /* Of the samples given class c, the `take` with the largest margin p(j) − p(c) are flagged: those whose
- * margin reaches `cut`. */
+ * margin reaches the least of them. All threads put what they see into one heap for each pair, so that its
+ * size does not grow with the threads; which margins are the largest does not depend on who came first. */
 struct pair {
     uint32_t j;
-    size_t take, start; /* where its heap stands */
-    double cut;
+    size_t take, held;
+    double *heap;          /* `take` margins, the least on top */
+    _Atomic(double) least; /* what a margin must exceed to be held; only rises */
+    pthread_mutex_t lock;  /* over held and heap */
 };
 
 struct work {
@@ -25,46 +30,19 @@ struct work {
     bool *issue;
     /* prune_by_noise_rate */
     size_t *first; /* K + 1: the pairs of class c are pair[first[c] .. first[c + 1]) */
+    size_t n_pairs;
     struct pair *pair;
-    size_t heap_size;
-    double *heap; /* workers × heap_size: for each pair the largest margins, the least on top */
-    size_t *held; /* workers × pairs */
+    double *heaps; /* of all pairs */
     /* prune_by_class */
-    size_t *start; /* K + 1: members of class i are member[start[i] .. start[i + 1]) */
-    uint32_t *member;
+    size_t *start;    /* K + 1: members of class i are member[start[i] .. start[i + 1]) */
+    uint32_t *member; /* those labelled, by class */
+    double *own;      /* N: p(given) */
 };
 
 static double at(const struct work *w, size_t i, size_t j)
 {
     const struct fw_probs *p = w->p;
     return p->d ? p->d[i * p->k + j] : (double)p->f[i * p->k + j];
-}
-
-/* Puts the value of rank r (0 = smallest) at v[r] (Hoare's quickselect, middle as pivot). */
-static double select_rank(double *v, size_t n, size_t r)
-{
-    size_t low = 0, high = n - 1;
-    while (low < high) {
-        double pivot = v[low + (high - low) / 2];
-        size_t i = low, j = high;
-        for (;;) {
-            while (v[i] < pivot)
-                i++;
-            while (v[j] > pivot)
-                j--;
-            if (i >= j)
-                break;
-            double t = v[i];
-            v[i++] = v[j];
-            v[j--] = t;
-        }
-        /* v[low..j] ≤ pivot ≤ v[j+1..high], or i == j stands on the pivot */
-        if (r <= j)
-            high = j;
-        else
-            low = j + 1;
-    }
-    return v[r];
 }
 
 static void swap(uint32_t *a, uint32_t *b)
@@ -139,15 +117,17 @@ static int prepare(struct work *w, struct fw_err *err)
 
 static void work_free(struct work *w)
 {
+    for (size_t q = 0; q < w->n_pairs; q++)
+        pthread_mutex_destroy(&w->pair[q].lock);
     free(w->joint);
     free(w->keep);
     free(w->counts);
     free(w->first);
     free(w->pair);
-    free(w->heap);
-    free(w->held);
+    free(w->heaps);
     free(w->start);
     free(w->member);
+    free(w->own);
 }
 
 /* What to take from each class so that at least `least` of it stay: where the diagonal is smaller,
@@ -174,26 +154,38 @@ static void keep_least(struct work *w)
 
 static int list_pairs(struct work *w, struct fw_err *err)
 {
-    size_t k = w->k, n = 0;
+    size_t k = w->k, n = 0, held = 0;
     for (size_t i = 0; i < k * k; i++)
         n += i / k != i % k && w->keep[i];
     w->first = calloc(k + 1, sizeof *w->first);
     w->pair = calloc(n + 1, sizeof *w->pair);
     if (!w->first || !w->pair)
         return fw_err_nomem(err);
-    n = 0;
     for (size_t c = 0; c < k; c++) {
-        w->first[c] = n;
+        w->first[c] = w->n_pairs;
         for (size_t j = 0; j < k && w->counts[c] > w->least; j++) {
             size_t take = (size_t)w->keep[c * k + j];
             if (j == c || !take)
                 continue;
-            take = take < w->counts[c] ? take : w->counts[c];
-            w->pair[n++] = (struct pair){(uint32_t)j, take, w->heap_size, 0};
-            w->heap_size += take;
+            struct pair *pair = &w->pair[w->n_pairs];
+            if (pthread_mutex_init(&pair->lock, NULL) != 0)
+                return fw_err_nomem(err);
+            w->n_pairs++;
+            pair->j = (uint32_t)j;
+            pair->take = take < w->counts[c] ? take : w->counts[c];
+            pair->least = -INFINITY;
+            held += pair->take;
         }
     }
-    w->first[k] = n;
+    w->first[k] = w->n_pairs;
+    w->heaps = malloc((held + 1) * sizeof *w->heaps);
+    if (!w->heaps)
+        return fw_err_nomem(err);
+    held = 0;
+    for (size_t q = 0; q < w->n_pairs; q++) {
+        w->pair[q].heap = w->heaps + held;
+        held += w->pair[q].take;
+    }
     return FW_OK;
 }
 
@@ -225,11 +217,20 @@ static void hold(double *heap, size_t *n, size_t cap, double v)
     heap[at] = v;
 }
 
+static void offer(struct pair *pair, double margin)
+{
+    if (margin <= atomic_load_explicit(&pair->least, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&pair->lock);
+    hold(pair->heap, &pair->held, pair->take, margin);
+    if (pair->held == pair->take)
+        atomic_store_explicit(&pair->least, pair->heap[0], memory_order_relaxed);
+    pthread_mutex_unlock(&pair->lock);
+}
+
 static int margin_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
 {
     const struct work *w = ctx;
-    double *heap = w->heap + chunk->worker * w->heap_size;
-    size_t *held = w->held + chunk->worker * w->first[w->k];
     (void)err;
     for (size_t i = chunk->from; i < chunk->to; i++) {
         if (w->labels[i] < 0)
@@ -237,29 +238,7 @@ static int margin_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *e
         size_t c = (size_t)w->labels[i];
         double sum = fw_cl_row_sum(w->p, i), own = at(w, i, c) / sum;
         for (size_t q = w->first[c]; q < w->first[c + 1]; q++)
-            hold(heap + w->pair[q].start, &held[q], w->pair[q].take,
-                 at(w, i, w->pair[q].j) / sum - own);
-    }
-    return FW_OK;
-}
-
-/* The cut of a pair: the take-th largest margin among what all threads hold. */
-static int settle_cuts(struct work *w, size_t workers, struct fw_err *err)
-{
-    size_t pairs = w->first[w->k];
-    for (size_t q = 0; q < pairs; q++) {
-        struct pair *pair = &w->pair[q];
-        size_t n = 0;
-        double *all = malloc(workers * pair->take * sizeof *all);
-        if (!all)
-            return fw_err_nomem(err);
-        for (size_t t = 0; t < workers; t++) {
-            size_t held = w->held[t * pairs + q];
-            memcpy(all + n, w->heap + t * w->heap_size + pair->start, held * sizeof *all);
-            n += held;
-        }
-        pair->cut = select_rank(all, n, n - pair->take);
-        free(all);
+            offer(&w->pair[q], at(w, i, w->pair[q].j) / sum - own);
     }
     return FW_OK;
 }
@@ -274,25 +253,21 @@ static int flag_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err
         size_t c = (size_t)w->labels[i];
         double sum = fw_cl_row_sum(w->p, i), own = at(w, i, c) / sum;
         for (size_t q = w->first[c]; q < w->first[c + 1] && !w->issue[i]; q++)
-            w->issue[i] = at(w, i, w->pair[q].j) / sum - own >= w->pair[q].cut;
+            w->issue[i] = at(w, i, w->pair[q].j) / sum - own >= w->pair[q].heap[0];
     }
     return FW_OK;
 }
 
 static int prune_by_noise_rate(struct work *w, struct fw_err *err)
 {
-    size_t workers = fw_parallel_workers();
     int rc = list_pairs(w, err);
-    if (rc != FW_OK)
-        return rc;
-    w->heap = reallocarray(NULL, workers * w->heap_size + 1, sizeof *w->heap);
-    w->held = calloc(workers * w->first[w->k] + 1, sizeof *w->held);
-    if (!w->heap || !w->held)
-        return fw_err_nomem(err);
-    rc = fw_parallel(w->p->n, GRAIN, margin_work, w, err);
     if (rc == FW_OK)
-        rc = settle_cuts(w, workers, err);
-    return rc == FW_OK ? fw_parallel(w->p->n, GRAIN, flag_work, w, err) : rc;
+        rc = fw_parallel(w->p->n, GRAIN, margin_work, w, err);
+    if (rc == FW_OK)
+        rc = fw_parallel(w->p->n, GRAIN, flag_work, w, err);
+    free(w->heaps);
+    w->heaps = NULL; /* FW_CL_BOTH goes on to its other half */
+    return rc;
 }
 
 static int list_members(struct work *w, struct fw_err *err)
@@ -300,7 +275,8 @@ static int list_members(struct work *w, struct fw_err *err)
     size_t n = w->p->n, k = w->k;
     w->start = calloc(k + 2, sizeof *w->start);
     w->member = malloc((n + 1) * sizeof *w->member);
-    if (!w->start || !w->member)
+    w->own = malloc((n + 1) * sizeof *w->own);
+    if (!w->start || !w->member || !w->own)
         return fw_err_nomem(err);
     for (size_t c = 0; c < k; c++)
         w->start[c + 2] = w->counts[c];
@@ -316,29 +292,21 @@ static int class_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *er
 {
     const struct work *w = ctx;
     size_t c = chunk->from, n = w->counts[c], stay = (size_t)w->keep[c * w->k + c];
-    const uint32_t *m = w->member + w->start[c];
+    uint32_t *m = w->member + w->start[c];
+    (void)err;
     if (n <= w->least || stay >= n)
         return FW_OK;
-    double *v = malloc(n * sizeof *v);
-    uint32_t *order = malloc(n * sizeof *order);
-    if (v && order) {
-        for (size_t i = 0; i < n; i++)
-            v[i] = at(w, m[i], c) / fw_cl_row_sum(w->p, m[i]);
-        for (size_t i = 0; i < n; i++)
-            order[i] = (uint32_t)i;
-        sort_by(v, order, 0, n - 1);
-        for (size_t i = 0; i < n - stay; i++)
-            w->issue[m[order[i]]] = true;
-    }
-    int rc = v && order ? FW_OK : fw_err_nomem(err);
-    free(v);
-    free(order);
-    return rc;
+    sort_by(w->own, m, 0, n - 1);
+    for (size_t i = 0; i < n - stay; i++)
+        w->issue[m[i]] = true;
+    return FW_OK;
 }
 
 static int prune_by_class(struct work *w, struct fw_err *err)
 {
     int rc = list_members(w, err);
+    if (rc == FW_OK)
+        rc = fw_cl_scores(w->p, w->labels, FW_CL_SELF_CONFIDENCE, w->own, err);
     return rc == FW_OK ? fw_parallel(w->k, 1, class_work, w, err) : rc;
 }
 
