@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "stages/error_analysis/judged.h"
+#include "stages/error_analysis/analysis.h"
+#include "stages/error_analysis/regression_suspects.h"
 
 struct suspect {
     double score;
@@ -161,36 +163,24 @@ static int by_confidence(const struct fw_analysis_input *in, struct judged *j, j
     return rc;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Residuals beyond 3.5 robust standard deviations of their median; the score falls with them. */
 static int by_residual(const struct fw_analysis_input *in, struct judged *j, json_t *root,
                        struct fw_err *err)
 {
-    double *r = malloc((2 * j->n + 1) * sizeof *r), *sorted = r ? r + j->n : NULL;
-    if (!r || json_object_set_new(root, "noise", json_null()) != 0) {
-        free(r);
+    double *given = malloc((2 * j->n + 1) * sizeof *given),
+           *predicted = given ? given + j->n : NULL;
+    if (!given || json_object_set_new(root, "noise", json_null()) != 0) {
+        free(given);
         return fw_err_nomem(err);
     }
-    for (size_t i = 0; i < j->n; i++)
-        r[i] = sorted[i] = in->out_of_fold->value[j->at[i]] - j->samples[i]->value;
-    qsort(sorted, j->n, sizeof *sorted, ascending);
-    double median = j->n ? sorted[j->n / 2] : 0;
-    for (size_t i = 0; i < j->n; i++)
-        r[i] = sorted[i] = fabs(r[i] - median);
-    qsort(sorted, j->n, sizeof *sorted, ascending);
-    double scale = j->n ? 1.4826 * sorted[j->n / 2] : 0; /* of a normal distribution: its sd */
     for (size_t i = 0; i < j->n; i++) {
-        j->issue[i] = scale > 0 && r[i] > 3.5 * scale;
-        j->score[i] = scale > 0 ? 1 / (1 + r[i] / scale) : 1;
+        given[i] = j->samples[i]->value;
+        predicted[i] = in->out_of_fold->value[j->at[i]];
     }
-    free(r);
-    keep_issues(in, j);
-    return FW_OK;
+    int rc = fw_regression_suspects(given, predicted, j->n, 3.5, j->issue, j->score, NULL, err);
+    free(given);
+    if (rc == FW_OK)
+        keep_issues(in, j);
+    return rc;
 }
 
 /* The most probable class other than the given one. */
