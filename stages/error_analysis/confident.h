@@ -17,7 +17,7 @@
  * beside K, at most an eighth of a float32 matrix), and for
  *   - prune_by_noise_rate: 8 bytes for each label that is estimated wrong
  *   - prune_by_class: 12 bytes a sample
- *   - both: the greater of the two, and N flags more
+ *   - both: the greater of the two
  *   - confident_learning: 4 bytes a sample
  *   - low_*: 12 bytes a sample
  */

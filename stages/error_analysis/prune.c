@@ -28,6 +28,7 @@ struct work {
     uint64_t *joint, *keep; /* K × K: as found; with the smallest class sizes kept */
     size_t *counts;         /* K: samples given each class */
     bool *issue;
+    bool only_issues; /* FW_CL_BOTH: prune_by_noise_rate clears flags, and sets none */
     /* prune_by_noise_rate */
     size_t *first; /* K + 1: the pairs of class c are pair[first[c] .. first[c + 1]) */
     size_t n_pairs;
@@ -248,12 +249,14 @@ static int flag_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err
     const struct work *w = ctx;
     (void)err;
     for (size_t i = chunk->from; i < chunk->to; i++) {
-        if (w->labels[i] < 0)
+        bool reached = false;
+        if (w->labels[i] < 0 || (w->only_issues && !w->issue[i]))
             continue;
         size_t c = (size_t)w->labels[i];
         double sum = fw_cl_row_sum(w->p, i), own = at(w, i, c) / sum;
-        for (size_t q = w->first[c]; q < w->first[c + 1] && !w->issue[i]; q++)
-            w->issue[i] = at(w, i, w->pair[q].j) / sum - own >= w->pair[q].heap[0];
+        for (size_t q = w->first[c]; q < w->first[c + 1] && !reached; q++)
+            reached = at(w, i, w->pair[q].j) / sum - own >= w->pair[q].heap[0];
+        w->issue[i] = reached;
     }
     return FW_OK;
 }
@@ -263,11 +266,7 @@ static int prune_by_noise_rate(struct work *w, struct fw_err *err)
     int rc = list_pairs(w, err);
     if (rc == FW_OK)
         rc = fw_parallel(w->p->n, GRAIN, margin_work, w, err);
-    if (rc == FW_OK)
-        rc = fw_parallel(w->p->n, GRAIN, flag_work, w, err);
-    free(w->heaps);
-    w->heaps = NULL; /* FW_CL_BOTH goes on to its other half */
-    return rc;
+    return rc == FW_OK ? fw_parallel(w->p->n, GRAIN, flag_work, w, err) : rc;
 }
 
 static int list_members(struct work *w, struct fw_err *err)
@@ -307,7 +306,13 @@ static int prune_by_class(struct work *w, struct fw_err *err)
     int rc = list_members(w, err);
     if (rc == FW_OK)
         rc = fw_cl_scores(w->p, w->labels, FW_CL_SELF_CONFIDENCE, w->own, err);
-    return rc == FW_OK ? fw_parallel(w->k, 1, class_work, w, err) : rc;
+    if (rc == FW_OK)
+        rc = fw_parallel(w->k, 1, class_work, w, err);
+    free(w->member); /* FW_CL_BOTH goes on to its other half */
+    free(w->own);
+    w->member = NULL;
+    w->own = NULL;
+    return rc;
 }
 
 /* Counted off the diagonal of the confident joint. */
@@ -363,18 +368,9 @@ static int spare_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *er
 
 static int prune_by_both(struct work *w, struct fw_err *err)
 {
-    size_t n = w->p->n;
-    bool *issue = w->issue, *other = calloc(n + 1, sizeof *other);
-    int rc = other ? prune_by_noise_rate(w, err) : fw_err_nomem(err);
-    if (rc == FW_OK) {
-        w->issue = other;
-        rc = prune_by_class(w, err);
-        w->issue = issue;
-    }
-    for (size_t i = 0; i < n && rc == FW_OK; i++)
-        issue[i] = issue[i] && other[i];
-    free(other);
-    return rc;
+    int rc = prune_by_class(w, err);
+    w->only_issues = true;
+    return rc == FW_OK ? prune_by_noise_rate(w, err) : rc;
 }
 
 static int flag(struct work *w, enum fw_cl_filter filter, struct fw_err *err)

@@ -1,4 +1,5 @@
-"""Label issues by confident learning: time and memory beside cleanlab and plain NumPy, and the same flags.
+"""Label issues by confident learning: time and memory beside cleanlab and plain NumPy, and the same flags;
+memory and flags of the filters that differ in what they hold, with 1 and with 32 threads.
 
 Sizes are rows × classes of float32; FLYWHEEL_SIZES="1000000x10 100000x1000" chooses others. With
 FLYWHEEL_DATA the flags of all filters are compared with the reference on three real sets.
@@ -95,8 +96,9 @@ def peer(which, folder):
     print(json.dumps({"seconds": seconds, "flagged": int(issue.sum()), "peak_kb": peak}))
 
 
-def measure(command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+def measure(command, **environment):
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True,
+                          env={**os.environ, **environment})
     return json.loads(done.stdout)
 
 
@@ -105,13 +107,29 @@ def has_cleanlab():
                           check=False).returncode == 0
 
 
+def threads(ours, folder, size, matrix, rows):
+    """What each filter holds must not grow with the threads, nor its flags change."""
+    good = True
+    for f in ("prune_by_noise_rate", "prune_by_class", "both", "low_self_confidence"):
+        seen = []
+        for n in ("1", "32"):
+            out = folder / f"threads-{n}.npy"
+            run = measure([ours, folder / "labels.npy", folder / "probs.npy", f, out],
+                          FLYWHEEL_THREADS=n)
+            seen.append((run["peak_kb"] * 1024 / matrix, out.read_bytes()))
+        same = seen[0][1] == seen[1][1]
+        good &= same and seen[1][0] <= 1.5 + 16e6 / matrix
+        rows.append([size, f, f"{seen[0][0]:.2f}", f"{seen[1][0]:.2f}", "same" if same else "DIFFER"])
+    return good
+
+
 def speed(ours):
     import numpy as np
     peers = ["cleanlab", "numpy"] if has_cleanlab() else ["numpy"]
     if "cleanlab" not in peers:
         print("cleanlab: not installed, skipped (2.9 on two cores: 1.7 s and 414 MB for the first size,"
               " 6.5 s and 3.2 GB for the second)\n")
-    rows, good = [], True
+    rows, by_threads, good = [], [], True
     for size in os.environ.get("FLYWHEEL_SIZES", "1000000x10 100000x1000 10000000x10").split():
         n, k = map(int, size.split("x"))
         with bench.Work() as folder:
@@ -124,6 +142,7 @@ def speed(ours):
                                                    "prune_by_noise_rate", folder / "ours.npy"]))
                     else:
                         runs[name].append(measure([sys.executable, __file__, name, folder]))
+            good &= threads(ours, folder, f"{n} × {k}", matrix, by_threads)
             mine = np.load(folder / "ours.npy") > 0
             base = statistics.median(r["seconds"] for r in runs["flywheel"])
             for name, all_runs in runs.items():
@@ -141,7 +160,9 @@ def speed(ours):
                     good &= seconds >= 10 * base
     bench.table(["matrix", "with", "median", "slower by", "peak", "peak / matrix", "flagged",
                  "other flags"], rows)
-    print("\nNumPy works in the matrix's float32, flywheel in float64: a few flags differ by rounding.")
+    print("\nNumPy works in the matrix's float32, flywheel in float64: a few flags differ by rounding.\n")
+    print("peak / matrix with 1 and with 32 threads (labels, flags and the predicted classes included)\n")
+    bench.table(["matrix", "filter", "1 thread", "32 threads", "flags"], by_threads)
     return good
 
 
