@@ -109,7 +109,7 @@ static void test_regression(void **state)
     struct fw_exchange_input in = base();
     for (int j = 0; j < 3; j++)
         points[j] = (struct fw_exchange_point){.n = 100 << j, .value = values[j]};
-    in.truth = (struct fw_truth){N, 0, NULL, number};
+    in.truth = (struct fw_truth){N, 0, NULL, number, NULL};
     in.trusted = NULL;
     in.wrong = NAN;
     in.metric.id = FW_R2;
