@@ -4,8 +4,8 @@
  *
  * Looking at thousands of slices and telling the worst is sure to tell of chance. So:
  *   - SliceLine searches one half of the judged samples (by a hash of the id), and what it finds is tested
- *     on the other half (Cox 1975). Of two slices of which the smaller lies in the other by more than
- *     four fifths, that with the lower score is left out, and so is what is declared already.
+ *     on the other half (Cox 1975). Left out is what lies in a slice with a greater score by more than
+ *     four fifths or has more than half of the rows in common with it, and what is declared already.
  *   - Clusters are made without a look at the errors, so all samples serve to test them, but each
  *     cluster that is made counts as a test.
  *   - All of these tests together are adjusted by Holm's method: when the model is equally good everywhere,

@@ -131,7 +131,7 @@ static void test_planted_is_found(void **state)
     struct fw_predictions *p = predict(ds, METADATA, 5);
     struct fw_analysis_input in = {
         .task = &classes, .data = ds, .dev = p, .metric = {FW_MACRO_F1, -1}, .max_found = 10};
-    json_t *human = json_pack("{s:f}", "default", 0.9);
+    json_t *human = json_pack("{s:f}", "default", 0.85);
     in.human_level = human;
     json_t *root = analyse(&in);
     const json_t *s = first_found(root, "sliceline");
