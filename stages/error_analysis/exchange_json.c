@@ -102,13 +102,17 @@ static int align(const struct fw_analysis_input *in, struct aligned *a, struct f
     return FW_OK;
 }
 
-/* "+0.8 [0.2, 1.5] points of accuracy", or in the metric's own unit. */
-static void say_samples(struct fw_buf *b, const struct fw_exchange *x, bool percent,
-                        const char *metric)
+/* "100 new samples would bring about +0.8 [0.2, 1.5] points of accuracy", or in the metric's own
+ * unit; along the line in ln n, since 100 may be many. */
+static void say_samples(struct fw_buf *b, const struct fw_curve *c, const struct fw_exchange *x,
+                        bool percent, const char *metric)
 {
-    double f = percent ? 1e4 : 100;
+    double f = percent ? 100 : 1;
+    for (size_t j = 0; j < c->n; j++)
+        if (c->points[j].kind == FW_CURVE_FULL)
+            f *= log1p(100 / (double)c->points[j].n);
     fw_buf_printf(b, "100 new samples would bring about %+.2g [%.2g, %.2g] %s%s",
-                  f * x->sample.value, f * x->sample.low, f * x->sample.high,
+                  f * x->slope.value, f * x->slope.low, f * x->slope.high,
                   percent ? "points of " : "of ", metric);
 }
 
@@ -137,11 +141,11 @@ static char *sentence(const struct fw_analysis_input *in, const struct fw_exchan
 {
     struct fw_buf b = {0};
     if (x->advice == FW_ADVISE_NONE) {
-        say_samples(&b, x, percent, metric);
+        say_samples(&b, in->curve, x, percent, metric);
         fw_buf_puts(&b, ".");
     } else if (x->nothing_to_clean) {
         fw_buf_puts(&b, "Nothing to clean: hardly any label looks wrong. ");
-        say_samples(&b, x, percent, metric);
+        say_samples(&b, in->curve, x, percent, metric);
         fw_buf_puts(&b, x->advice == FW_ADVISE_COLLECT ? ": collect." : ".");
     } else if (x->advice == FW_ADVISE_NEITHER) {
         fw_buf_puts(&b, "Neither cleaning suspect labels nor more samples of the same kind show a "

@@ -84,6 +84,7 @@ iteration  accuracy             gain in points  verdict   state  fixes          
 
 next
 About 1.1 % of the train labels still look wrong; 1 are listed as suspects.
+Nothing to clean: hardly any label looks wrong. 100 new samples would bring about +3.2 [1.1, 6.4] points of accuracy: collect.
 max_iterations ended the run, not the data: another `flywheel run` goes on from here.
 END
 expect_exit 0 "$flywheel" show one --iteration 1
