@@ -15,7 +15,7 @@
  *
  * Memory beside the input, for any number of threads: N flags, K × K counts (several times while N is large
  * beside K, at most an eighth of a float32 matrix), and for
- *   - prune_by_noise_rate: 8 bytes for each label that is estimated wrong
+ *   - prune_by_noise_rate: 10 bytes for each label that is estimated wrong
  *   - prune_by_class: 12 bytes a sample
  *   - both: the greater of the two
  *   - confident_learning: 4 bytes a sample

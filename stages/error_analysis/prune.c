@@ -11,14 +11,15 @@
 enum { GRAIN = 8192 }; /* rows a thread takes at once */
 
 /* Of the samples given class c, the `take` with the largest margin p(j) − p(c) are flagged: those whose
- * margin reaches the least of them. All threads put what they see into one heap for each pair, so that its
+ * margin reaches the least of them. All threads put what they see into one list for each pair, so that its
  * size does not grow with the threads; which margins are the largest does not depend on who came first. */
 struct pair {
     uint32_t j;
     size_t take, held;
-    double *heap;          /* `take` margins, the least on top */
-    _Atomic(double) least; /* what a margin must exceed to be held; only rises */
-    pthread_mutex_t lock;  /* over held and heap */
+    double *kept;          /* room_of(take) margins; when full, cut down to the `take` largest */
+    _Atomic(double) least; /* what a margin must exceed to be kept; only rises */
+    double cut;            /* at the end: the least of the `take` largest */
+    pthread_mutex_t lock;  /* over held and kept */
 };
 
 struct work {
@@ -33,7 +34,7 @@ struct work {
     size_t *first; /* K + 1: the pairs of class c are pair[first[c] .. first[c + 1]) */
     size_t n_pairs;
     struct pair *pair;
-    double *heaps; /* of all pairs */
+    double *kept; /* of all pairs */
     /* prune_by_class */
     size_t *start;    /* K + 1: members of class i are member[start[i] .. start[i + 1]) */
     uint32_t *member; /* those labelled, by class */
@@ -44,6 +45,33 @@ static double at(const struct work *w, size_t i, size_t j)
 {
     const struct fw_probs *p = w->p;
     return p->d ? p->d[i * p->k + j] : (double)p->f[i * p->k + j];
+}
+
+/* Puts the value of rank r (0 = smallest) at v[r], no greater ones before it and no smaller ones after
+ * (Hoare's quickselect, middle as pivot). */
+static void select_rank(double *v, size_t n, size_t r)
+{
+    size_t low = 0, high = n - 1;
+    while (low < high) {
+        double pivot = v[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;;) {
+            while (v[i] < pivot)
+                i++;
+            while (v[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            double t = v[i];
+            v[i++] = v[j];
+            v[j--] = t;
+        }
+        /* v[low..j] ≤ pivot ≤ v[j+1..high], or i == j stands on the pivot */
+        if (r <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
 }
 
 static void swap(uint32_t *a, uint32_t *b)
@@ -125,7 +153,7 @@ static void work_free(struct work *w)
     free(w->counts);
     free(w->first);
     free(w->pair);
-    free(w->heaps);
+    free(w->kept);
     free(w->start);
     free(w->member);
     free(w->own);
@@ -153,6 +181,12 @@ static void keep_least(struct work *w)
     }
 }
 
+/* A fifth of the room is free after a cut, so that a margin costs a few steps whatever `take` is. */
+static size_t room_of(size_t take)
+{
+    return take + take / 4 + 4;
+}
+
 static int list_pairs(struct work *w, struct fw_err *err)
 {
     size_t k = w->k, n = 0, held = 0;
@@ -175,47 +209,28 @@ static int list_pairs(struct work *w, struct fw_err *err)
             pair->j = (uint32_t)j;
             pair->take = take < w->counts[c] ? take : w->counts[c];
             pair->least = -INFINITY;
-            held += pair->take;
+            held += room_of(pair->take);
         }
     }
     w->first[k] = w->n_pairs;
-    w->heaps = malloc((held + 1) * sizeof *w->heaps);
-    if (!w->heaps)
+    w->kept = malloc((held + 1) * sizeof *w->kept);
+    if (!w->kept)
         return fw_err_nomem(err);
     held = 0;
     for (size_t q = 0; q < w->n_pairs; q++) {
-        w->pair[q].heap = w->heaps + held;
-        held += w->pair[q].take;
+        w->pair[q].kept = w->kept + held;
+        held += room_of(w->pair[q].take);
     }
     return FW_OK;
 }
 
-/* Puts v into a heap of the `cap` largest values seen, the least of them on top. */
-static void hold(double *heap, size_t *n, size_t cap, double v)
+/* Leaves the `take` largest of the margins, the least of them first. */
+static void cut_down(struct pair *pair)
 {
-    size_t at = *n;
-    if (at < cap) {
-        (*n)++;
-        for (; at && heap[(at - 1) / 2] > v; at = (at - 1) / 2)
-            heap[at] = heap[(at - 1) / 2];
-        heap[at] = v;
-        return;
-    }
-    if (v <= heap[0])
-        return;
-    at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= cap)
-            break;
-        if (child + 1 < cap && heap[child + 1] < heap[child])
-            child++;
-        if (heap[child] >= v)
-            break;
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = v;
+    size_t over = pair->held - pair->take;
+    select_rank(pair->kept, pair->held, over);
+    memmove(pair->kept, pair->kept + over, pair->take * sizeof *pair->kept);
+    pair->held = pair->take;
 }
 
 static void offer(struct pair *pair, double margin)
@@ -223,9 +238,11 @@ static void offer(struct pair *pair, double margin)
     if (margin <= atomic_load_explicit(&pair->least, memory_order_relaxed))
         return;
     pthread_mutex_lock(&pair->lock);
-    hold(pair->heap, &pair->held, pair->take, margin);
-    if (pair->held == pair->take)
-        atomic_store_explicit(&pair->least, pair->heap[0], memory_order_relaxed);
+    pair->kept[pair->held++] = margin;
+    if (pair->held == room_of(pair->take)) {
+        cut_down(pair);
+        atomic_store_explicit(&pair->least, pair->kept[0], memory_order_relaxed);
+    }
     pthread_mutex_unlock(&pair->lock);
 }
 
@@ -244,6 +261,18 @@ static int margin_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *e
     return FW_OK;
 }
 
+/* Each member of a class has offered a margin to each of its pairs: no list holds less than it takes. */
+static int cut_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
+{
+    struct work *w = ctx;
+    (void)err;
+    for (size_t q = chunk->from; q < chunk->to; q++) {
+        cut_down(&w->pair[q]);
+        w->pair[q].cut = w->pair[q].kept[0];
+    }
+    return FW_OK;
+}
+
 static int flag_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
 {
     const struct work *w = ctx;
@@ -255,7 +284,7 @@ static int flag_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err
         size_t c = (size_t)w->labels[i];
         double sum = fw_cl_row_sum(w->p, i), own = at(w, i, c) / sum;
         for (size_t q = w->first[c]; q < w->first[c + 1] && !reached; q++)
-            reached = at(w, i, w->pair[q].j) / sum - own >= w->pair[q].heap[0];
+            reached = at(w, i, w->pair[q].j) / sum - own >= w->pair[q].cut;
         w->issue[i] = reached;
     }
     return FW_OK;
@@ -266,6 +295,8 @@ static int prune_by_noise_rate(struct work *w, struct fw_err *err)
     int rc = list_pairs(w, err);
     if (rc == FW_OK)
         rc = fw_parallel(w->p->n, GRAIN, margin_work, w, err);
+    if (rc == FW_OK)
+        rc = fw_parallel(w->n_pairs, 16, cut_work, w, err);
     return rc == FW_OK ? fw_parallel(w->p->n, GRAIN, flag_work, w, err) : rc;
 }
 

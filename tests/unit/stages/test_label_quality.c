@@ -136,25 +136,66 @@ static void test_bad_input(void **state)
     assert_int_equal(fw_cl_issues(&many, given, FW_CL_BOTH, 1, NULL, NULL, &err), FW_EINVAL);
 }
 
-/* Enough rows for many chunks; float32, one label in five is another class, many ties at 0. */
-static void test_any_number_of_threads(void **state)
+/* One label in five is another class; float32, with many ties at 0; some are unlabelled. */
+static void make(size_t n, size_t k, float *v, int *y)
 {
-    (void)state;
-    enum { N = 40000, K = 7 };
-    float *v = malloc(sizeof(float) * N * K);
-    int *y = malloc(sizeof(int) * N);
     struct fw_rng rng;
     fw_rng_seed(&rng, 11);
-    for (size_t i = 0; i < N; i++) {
-        size_t truth = (size_t)(fw_rng_double(&rng) * K), next = (truth + 1 + i % 2) % K;
+    memset(v, 0, n * k * sizeof *v);
+    for (size_t i = 0; i < n; i++) {
+        size_t truth = (size_t)fw_rng_below(&rng, k);
         float own = (float)(.3 + .7 * fw_rng_double(&rng));
-        memset(v + i * K, 0, sizeof(float) * K);
-        v[i * K + truth] = own;
-        v[i * K + next] = 1 - own;
-        y[i] = fw_rng_double(&rng) < .2 ? (int)((truth + 1) % K) : (int)truth;
+        v[i * k + truth] = own;
+        v[i * k + (truth + 1 + i % 2) % k] = 1 - own;
+        y[i] = (int)(fw_rng_double(&rng) < .2 ? (truth + 1) % k : truth);
         y[i] = i % 97 ? y[i] : -1;
     }
-    struct fw_probs p = {N, K, v, NULL};
+}
+
+static int greatest_first(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x > y ? -1 : x < y;
+}
+
+/* prune_by_noise_rate by its definition: for each pair all margins, sorted. */
+static void by_definition(const struct fw_probs *p, const int *y, const uint64_t *joint,
+                          bool *issue)
+{
+    double *margin = malloc(p->n * sizeof *margin);
+    memset(issue, 0, p->n);
+    for (size_t c = 0; c < p->k; c++) {
+        for (size_t j = 0; j < p->k; j++) {
+            size_t n = 0, take = (size_t)joint[c * p->k + j];
+            for (size_t i = 0; i < p->n && take && j != c; i++) {
+                double sum = fw_cl_row_sum(p, i);
+                if (y[i] == (int)c)
+                    margin[n++] =
+                        (double)p->f[i * p->k + j] / sum - (double)p->f[i * p->k + c] / sum;
+            }
+            if (n < 2)
+                continue;
+            qsort(margin, n, sizeof *margin, greatest_first);
+            double cut = margin[(take < n ? take : n) - 1];
+            for (size_t i = 0; i < p->n; i++) {
+                double sum = fw_cl_row_sum(p, i);
+                if (y[i] == (int)c && fw_cl_predicted(p, i) != y[i] &&
+                    (double)p->f[i * p->k + j] / sum - (double)p->f[i * p->k + c] / sum >= cut)
+                    issue[i] = true;
+            }
+        }
+    }
+    free(margin);
+}
+
+/* The first filters beside their definition, and every filter with 1, 2 and 3 threads. */
+static void check_size(size_t n, size_t k)
+{
+    float *v = malloc(n * k * sizeof *v);
+    int *y = malloc(n * sizeof *y);
+    bool *want = malloc(n), *class_only = malloc(n);
+    make(n, k, v, y);
+    struct fw_probs p = {n, k, v, NULL};
     for (int f = 0; f < FW_CL_FILTERS; f++) {
         struct fw_label_quality first, q;
         const char *threads[] = {"1", "2", "3"};
@@ -165,28 +206,51 @@ static void test_any_number_of_threads(void **state)
                              FW_OK);
             if (!t)
                 continue;
-            assert_true(first.n_issues > 1000);
             assert_int_equal(q.n_issues, first.n_issues);
-            assert_memory_equal(q.thresholds, first.thresholds, K * sizeof(double));
-            assert_memory_equal(q.joint, first.joint, K * K * sizeof(uint64_t));
-            assert_memory_equal(q.issue, first.issue, N);
+            assert_memory_equal(q.thresholds, first.thresholds, k * sizeof(double));
+            assert_memory_equal(q.joint, first.joint, k * k * sizeof(uint64_t));
+            assert_memory_equal(q.issue, first.issue, n);
             assert_memory_equal(q.order, first.order, first.n_issues * sizeof(uint32_t));
             fw_label_quality_release(&q);
+        }
+        assert_true(first.n_issues > n / 20);
+        if (f == FW_CL_PRUNE_BY_NOISE_RATE) {
+            by_definition(&p, y, first.joint, want);
+            assert_memory_equal(first.issue, want, n);
+        } else if (f == FW_CL_PRUNE_BY_CLASS) {
+            memcpy(class_only, first.issue, n);
+        } else if (f == FW_CL_BOTH) {
+            for (size_t i = 0; i < n; i++)
+                want[i] = want[i] && class_only[i];
+            assert_memory_equal(first.issue, want, n);
         }
         fw_label_quality_release(&first);
     }
     unsetenv("FLYWHEEL_THREADS");
     free(v);
     free(y);
+    free(want);
+    free(class_only);
+}
+
+static void test_many_samples(void **state)
+{
+    (void)state;
+    check_size(40000, 7);
+}
+
+static void test_many_classes(void **state) /* so many that the threads share their counts */
+{
+    (void)state;
+    check_size(9000, 300);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_unlabelled_and_one_class),
-        cmocka_unit_test(test_bad_input),
-        cmocka_unit_test(test_any_number_of_threads),
+        cmocka_unit_test(test_by_hand),      cmocka_unit_test(test_unlabelled_and_one_class),
+        cmocka_unit_test(test_bad_input),    cmocka_unit_test(test_many_samples),
+        cmocka_unit_test(test_many_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
