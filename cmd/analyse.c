@@ -222,6 +222,11 @@ static int examine(struct run *r, json_t **result, struct fw_err *err)
     if (rc == FW_OK && (r->l.probs.f || r->l.probs.d) &&
         (rc = fw_cl_check(&r->l.probs, r->l.klass, err)) != FW_OK && r->predictions)
         fw_err_at(err, r->predictions, 0, 0);
+    bool measured = r->require.n > 0;
+    for (size_t i = 0; fw_examine_parts[i].name; i++)
+        measured |= chosen[i] && fw_examine_parts[i].fn == fw_examine_metrics;
+    if (rc == FW_OK && measured)
+        rc = fw_labelled_predict(&r->l, err);
     x.predictions = r->p;
     const char *usual = r->l.task.task == FW_REGRESSION ? "rmse" : "accuracy";
     if (rc == FW_OK && (r->l.task.n_classes || r->l.task.task == FW_REGRESSION))

@@ -80,6 +80,20 @@ const struct fw_key fw_audit_keys[] = {
             "back; default warn"},
     {0}};
 
+int fw_requirement_metric(const char *text, const struct fw_task_info *task, struct fw_metric *out,
+                          struct fw_err *err)
+{
+    struct fw_buf macro = {0};
+    int rc = fw_metric_parse(text, task, out, err);
+    if (rc == FW_OK || strchr(text, ':'))
+        return rc;
+    fw_buf_printf(&macro, "macro_%s", text);
+    if (macro.p && fw_metric_parse(macro.p, task, out, NULL) == FW_OK)
+        rc = FW_OK;
+    fw_buf_release(&macro);
+    return rc;
+}
+
 void fw_read_audit(struct fw_load *l, const struct fw_tree *v, const char *where, void *base)
 {
     struct fw_plan *plan = base;

@@ -55,6 +55,11 @@ struct fw_requirement {       /* one entry of `audit:` */
     struct fw_pos pos; /* of the entry */
 };
 
+/* The metric of a requirement: as fw_metric_parse() reads it, and recall, precision, f1 and their like without
+ * a class are the mean over the classes (macro_recall). */
+int fw_requirement_metric(const char *text, const struct fw_task_info *task, struct fw_metric *out,
+                          struct fw_err *err);
+
 struct fw_matrix_axis {
     const char *name;
     size_t n;
@@ -154,12 +159,12 @@ struct fw_plan {
         double confidence; /* for the run; default 0.95 */
         double min_gain;   /* rule threshold */
         size_t n_guards;
-        const struct fw_name_value *guards;      /* class, slice or metric → allowance */
-        bool ablate;                             /* default true */
-        bool measure_parts;                      /* `measure: parts` (default) or `whole` */
-        bool sanity;                             /* the few-samples check; default true */
-        bool curve;                              /* measure the learning curve; default true */
-        double cost_label, cost_sample;          /* of one label checked, one new sample; default 1 */
+        const struct fw_name_value *guards; /* class, slice or metric → allowance */
+        bool ablate;                        /* default true */
+        bool measure_parts;                 /* `measure: parts` (default) or `whole` */
+        bool sanity;                        /* the few-samples check; default true */
+        bool curve;                         /* measure the learning curve; default true */
+        double cost_label, cost_sample;     /* of one label checked, one new sample; default 1 */
         int split; /* what an iteration may spend on labels and samples together; 0 = not split */
         double budget_labels, budget_money;      /* NaN = none */
         int64_t budget_wall_ms, budget_stage_ms; /* 0 = none */

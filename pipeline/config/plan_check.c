@@ -71,8 +71,11 @@ static void check_dataset(struct fw_load *l)
 
 /* With no classes declared the class named in the text is taken on trust: they come from the data.
  */
-static int parse_metric(const struct fw_plan *p, const char *text, struct fw_metric *m,
-                        struct fw_err *err)
+typedef int parse_fn(const char *text, const struct fw_task_info *task, struct fw_metric *out,
+                     struct fw_err *err);
+
+static int parse_with(parse_fn *parse, const struct fw_plan *p, const char *text,
+                      struct fw_metric *m, struct fw_err *err)
 {
     struct fw_task_info task = fw_plan_task(p);
     const char *colon = strchr(text, ':');
@@ -81,7 +84,19 @@ static int parse_metric(const struct fw_plan *p, const char *text, struct fw_met
         task.classes = &klass;
         task.n_classes = 1;
     }
-    return fw_metric_parse(text, &task, m, err);
+    return parse(text, &task, m, err);
+}
+
+static int parse_metric(const struct fw_plan *p, const char *text, struct fw_metric *m,
+                        struct fw_err *err)
+{
+    return parse_with(fw_metric_parse, p, text, m, err);
+}
+
+static int requirement_metric(const struct fw_plan *p, const char *text, struct fw_metric *m,
+                              struct fw_err *err)
+{
+    return parse_with(fw_requirement_metric, p, text, m, err);
 }
 
 static bool known_name(const struct fw_plan *p, const char *name)
@@ -149,7 +164,7 @@ static void check_audit(struct fw_load *l)
     struct fw_err err = {0};
     for (size_t i = 0; i < p->n_audit; i++) {
         const struct fw_requirement *r = &p->audit[i];
-        if (!r->metric || parse_metric(p, r->metric, &m, &err) == FW_OK)
+        if (!r->metric || requirement_metric(p, r->metric, &m, &err) == FW_OK)
             continue;
         struct fw_err *e = fw_problem(l, &r->pos, "audit: %s", err.msg);
         if (err.hint[0])

@@ -82,7 +82,8 @@ static int make_requirement(struct fw_evalset *set, const struct fw_requirement 
     int rc = FW_OK;
     out->required = r;
     out->metric = *metric;
-    if (r->metric && (rc = fw_metric_parse(r->metric, &set->task, &out->metric, err)) != FW_OK)
+    if (r->metric &&
+        (rc = fw_requirement_metric(r->metric, &set->task, &out->metric, err)) != FW_OK)
         return fw_err_at(err, set->plan->path, r->pos.line, r->pos.col);
     out->name = out->text = requirement_text(set, r, &out->metric);
     if (!out->text)

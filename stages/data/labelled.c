@@ -213,6 +213,17 @@ static int open_embeddings(const char *path, struct fw_labelled *l, struct fw_er
     return fw_err_at(err, path, 0, 0);
 }
 
+int fw_labelled_predict(struct fw_labelled *l, struct fw_err *err)
+{
+    if (l->pred || !l->probs.n)
+        return FW_OK;
+    if (!(l->pred = array(l->n, sizeof *l->pred)))
+        return fw_err_nomem(err);
+    for (size_t i = 0; i < l->n; i++)
+        l->pred[i] = fw_cl_predicted(&l->probs, i);
+    return FW_OK;
+}
+
 int fw_labelled_arrays(const char *labels, const char *probs, const char *embeddings,
                        const char *const *classes, size_t n_classes, struct fw_labelled *out,
                        struct fw_err *err)
@@ -225,10 +236,6 @@ int fw_labelled_arrays(const char *labels, const char *probs, const char *embedd
         rc = read_labels(labels, &l, err);
     if (rc == FW_OK && embeddings)
         rc = open_embeddings(embeddings, &l, err);
-    if (rc == FW_OK && !(l.pred = array(l.n, sizeof *l.pred)))
-        rc = fw_err_nomem(err);
-    for (size_t i = 0; i < l.n && rc == FW_OK; i++)
-        l.pred[i] = fw_cl_predicted(&l.probs, i);
     if (rc == FW_OK)
         *out = l;
     else

@@ -17,7 +17,8 @@ struct fw_labelled {
     size_t n;
     int *klass;              /* N; -1 = unlabelled. NULL for regression */
     double *value;           /* N; NaN = unlabelled. NULL for classification */
-    int *pred;               /* N; NULL without predictions, or for regression */
+    int *pred;               /* N; NULL without predictions, or for regression, or from arrays until
+                             fw_labelled_predict() */
     double *predicted;       /* N; regression with predictions */
     struct fw_probs probs;   /* n = 0 when the predictions have none */
     const float *embeddings; /* N × D, or NULL */
@@ -43,6 +44,9 @@ int fw_labelled_join(const struct fw_dataset *data, const struct fw_task_info *t
 int fw_labelled_arrays(const char *labels, const char *probs, const char *embeddings,
                        const char *const *classes, size_t n_classes, struct fw_labelled *out,
                        struct fw_err *err);
+/* Fills pred from the probabilities where it is missing: what needs no predicted classes saves the memory.
+ * FW_ENOMEM. */
+int fw_labelled_predict(struct fw_labelled *l, struct fw_err *err);
 /* The id of sample i: the dataset's, or its number (from 0) written to buf. */
 const char *fw_labelled_id(const struct fw_labelled *l, size_t i, char buf[24]);
 void fw_labelled_release(struct fw_labelled *l);

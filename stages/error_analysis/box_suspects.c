@@ -109,11 +109,13 @@ static int score_work(void *ctx, const struct fw_chunk *c, struct fw_err *err)
 /* Σ s softmax((1 − s) / t): near the least of them; 1 when there is none. */
 static double soft_minimum(const double *s, size_t from, size_t to, double t)
 {
-    double sum = 0, all = 0;
+    double sum = 0, all = 0, least = INFINITY;
+    for (size_t i = from; i < to; i++)
+        least = fmin(least, s[i]); /* passes over NaN */
     for (size_t i = from; i < to; i++) {
         if (isnan(s[i]))
             continue;
-        double e = exp(-s[i] / t);
+        double e = exp((least - s[i]) / t); /* the least counts 1, so that none vanish */
         sum += e * s[i];
         all += e;
     }

@@ -63,8 +63,8 @@ static int put_data(const struct fw_examine *x, struct fw_err *err)
     json_t *data = json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "samples", (json_int_t)(l->n + l->unpredicted),
         "labelled", (json_int_t)labelled, "predicted",
-        (json_int_t)(l->pred || l->predicted ? l->n : 0), "unpredicted", (json_int_t)l->unpredicted,
-        "unknown", (json_int_t)l->unknown, "task",
+        (json_int_t)(l->pred || l->predicted || l->probs.n ? l->n : 0), "unpredicted",
+        (json_int_t)l->unpredicted, "unknown", (json_int_t)l->unknown, "task",
         l->task.task == FW_REGRESSION ? "regression" : "classification", "classes", classes);
     int rc = json_object_set_new(x->out, "data", data) == 0 ? FW_OK : fw_err_nomem(err);
     if (rc == FW_OK && l->unpredicted)

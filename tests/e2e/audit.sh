@@ -7,6 +7,7 @@ cat >>flywheel.yaml <<'YAML'
 audit:
   - {slice: "shift == 'night'", at_least: 0.2}
   - {slice: "shift == 'day'", metric: "recall:cat", at_least: 0.999}
+  - {metric: recall, at_least: 0.1}
   - {slice: "shift == 'day'", metric: accuracy, compare_to: all, within: 0.5, on_broken: guard}
   - {slice: "shift == 'dusk'", at_least: 50%}
   - {metric: log_loss, at_most: 3}
@@ -17,7 +18,7 @@ says "audit: 'recall:cat where shift == 'day' at least 0.999' is broken: 0." \
 expect_no_text "$work/all" "'accuracy where shift == 'night' at least 0.2'"
 expect_exit 0 "$flywheel" show
 says "audit of the champion" "recall:cat where shift == 'day' at least 0.999" "broken" \
-    "accuracy where shift == 'day' within 0.5 of all" "met" "unknown" "log_loss at most 3" \
+    "accuracy where shift == 'day' within 0.5 of all" "met" "unknown" "log_loss at most 3" "macro_recall at least 0.1" \
     "The audit is broken: recall:cat"
 expect_exit 0 "$flywheel" show --json
 says '"on_broken": "guard"' '"requirement": "log_loss at most 3"' '"short_by": 0.'

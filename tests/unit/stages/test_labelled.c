@@ -123,6 +123,8 @@ static void test_arrays(void **state)
     assert_int_equal(l.n, 3);
     assert_string_equal(l.task.classes[1], "1");
     assert_int_equal(l.klass[2], -1);
+    assert_null(l.pred);
+    assert_int_equal(fw_labelled_predict(&l, &err), FW_OK);
     assert_int_equal(l.pred[1], 1);
     assert_int_equal(l.d, 2);
     assert_string_equal(fw_labelled_id(&l, 2, id), "2");
