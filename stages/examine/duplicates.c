@@ -45,9 +45,10 @@ int fw_examine_duplicates(const struct fw_examine *x, struct fw_err *err)
     struct fw_duplicates d = {.n_groups = 0};
     struct fw_dup_params params = fw_dup_defaults();
     struct ids ids = {.l = l};
-    /* Neighbours are of the samples that were joined; copies are looked for among all. */
+    /* Neighbours are of the samples that were joined; copies are looked for among all. In a few columns of
+     * numbers some samples are near by chance, so only embeddings tell near copies. */
     bool same = !l->data || l->n == l->data->n;
-    const struct fw_neighbours *nb = same ? x->neighbours : NULL;
+    const struct fw_neighbours *nb = same && l->embeddings ? x->neighbours : NULL;
     if (!l->data && !nb)
         return fw_examine_note(x, err,
                                "Arrays without embeddings have no content to compare, so no "

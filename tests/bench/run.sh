@@ -40,11 +40,14 @@ program() {
     echo "bench_$1 is not built: cmake --preset dev && cmake --build --preset dev" >&2
     exit 2
 }
+# Debian's own Python has the packages that the peers need.
+python=python3
+[ ! -x /usr/bin/python3 ] || python=/usr/bin/python3
 failed=0
 for name in "$@"; do
     code=0
     if [ -f "$here/$name.py" ]; then
-        python3 "$here/$name.py" || code=$?
+        $python "$here/$name.py" || code=$?
     elif [ -f "$here/$name.c" ]; then
         program $name
         "$found" || code=$?
