@@ -82,7 +82,8 @@ static int settle_task(struct reading *r, struct fw_err *err)
         fw_err_set(err, FW_EINVAL, "%s: some labels are numbers and some are texts", r->o.source);
         return fw_err_hint(err, "write all classes as text, in quotes, or all values as numbers");
     }
-    qsort(r->classes.ids, r->classes.n, sizeof *r->classes.ids, by_bytes);
+    if (r->classes.n)
+        qsort(r->classes.ids, r->classes.n, sizeof *r->classes.ids, by_bytes);
     r->task.task = r->numbers || r->o.task == FW_REGRESSION ? FW_REGRESSION : FW_CLASSIFICATION;
     r->task.n_classes = r->task.task == FW_REGRESSION ? 0 : r->classes.n;
     r->task.classes = r->classes.ids;

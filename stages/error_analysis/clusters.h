@@ -1,7 +1,6 @@
 /*
- * k-means: N points in D dimensions, squared Euclidean distance. Seeded by k-means++ (Arthur and
- * Vassilvitskii 2007), then Lloyd's iterations (Lloyd 1982) until no point changes its cluster. Pure,
- * reproducible from the seed, and the same for any number of threads.
+ * The clusters of N points in D dimensions by k-means (stages/train/kmeans.h), for slices that are found.
+ * Pure, reproducible from the seed, and the same for any number of threads.
  */
 #ifndef FW_STAGES_CLUSTERS_H
 #define FW_STAGES_CLUSTERS_H
@@ -16,7 +15,6 @@ struct fw_clusters {
     float *centre;   /* K × D, row-major */
     uint32_t *label; /* N: the nearest centre; ties to the lower index */
     float *distance; /* N: squared, to it */
-    size_t iterations;
 };
 
 /* x: N × D, row-major. Centres are fitted to at most 50 000 points, drawn by the seed, in at most 100

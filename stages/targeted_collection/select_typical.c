@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "pipeline/base/parallel.h"
-#include "stages/targeted_collection/kmeans.h"
+#include "stages/train/kmeans.h"
 #include "stages/targeted_collection/pick.h"
 #include "stages/targeted_collection/typical.h"
 #include "stages/train/nearest.h"

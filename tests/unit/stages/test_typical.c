@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "pipeline/base/rng.h"
-#include "stages/targeted_collection/kmeans.h"
+#include "stages/train/kmeans.h"
 #include "stages/targeted_collection/select.h"
 #include "stages/targeted_collection/typical.h"
 

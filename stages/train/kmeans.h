@@ -2,8 +2,8 @@
  * k-means: k-means++ seeding (Arthur and Vassilvitskii, SODA 2007) and Lloyd's iterations. Pure;
  * reproducible from the seed and the same for any number of threads.
  */
-#ifndef FW_TARGETED_COLLECTION_KMEANS_H
-#define FW_TARGETED_COLLECTION_KMEANS_H
+#ifndef FW_TRAIN_KMEANS_H
+#define FW_TRAIN_KMEANS_H
 
 #include "stages/train/matrix.h"
 

@@ -1,4 +1,4 @@
-#include "stages/targeted_collection/kmeans.h"
+#include "stages/train/kmeans.h"
 
 #include <math.h>
 #include <stdlib.h>
