@@ -1,4 +1,5 @@
 #include "stages/error_analysis/exchange.h"
+#include "stages/evaluate/quantile.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -225,17 +226,11 @@ static bool fit_power(const struct fw_exchange_input *in, const double *score, d
     return isfinite(least) && best > 0 && best < EXPONENTS - 1;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* The percentile interval of n values, which are sorted. Linear between order statistics. */
 static void interval(double *v, size_t n, double level, struct fw_estimate *out)
 {
     double tail = (1 - level) / 2, at[2] = {tail, 1 - tail}, q[2];
-    qsort(v, n, sizeof *v, ascending);
+    qsort(v, n, sizeof *v, fw_by_number);
     for (int i = 0; i < 2; i++) {
         double p = at[i] * (double)(n - 1);
         size_t k = (size_t)p;

@@ -11,6 +11,7 @@
 #include "stages/data/ids.h"
 #include "stages/error_analysis/slice.h"
 #include "stages/error_analysis/slicing.h"
+#include "stages/evaluate/quantile.h"
 
 enum {
     MAX_COLUMNS = 64,
@@ -170,12 +171,6 @@ static int put_row(struct read *r, size_t i, const struct fw_row *row, struct fw
     return failed ? fw_err_nomem(err) : FW_OK;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* The shortest text of a number t with below < t ≤ value. */
 static void write_number(double below, double value, char *out, size_t size)
 {
@@ -255,7 +250,7 @@ static bool code_numbers(const struct raw *raw, size_t n, struct fw_column *c, u
     for (size_t i = 0; i < n; i++)
         if (!isnan(raw->number[i]))
             sorted[m++] = raw->number[i];
-    qsort(sorted, m, sizeof *sorted, ascending);
+    qsort(sorted, m, sizeof *sorted, fw_by_number);
     for (size_t i = 0; i < m && few <= MAX_BINS; i++)
         if (i == 0 || sorted[i] != sorted[i - 1])
             edge[few++] = sorted[i];

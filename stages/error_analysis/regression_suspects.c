@@ -1,13 +1,8 @@
 #include "stages/error_analysis/regression_suspects.h"
+#include "stages/evaluate/quantile.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
 
 static int check(const double *given, const double *predicted, size_t n, double cut,
                  struct fw_err *err)
@@ -37,11 +32,11 @@ int fw_regression_suspects(const double *given, const double *predicted, size_t 
     for (size_t i = 0; i < n; i++)
         if (!isnan(given[i]))
             sorted[all.n++] = predicted[i] - given[i];
-    qsort(sorted, all.n, sizeof *sorted, ascending);
+    qsort(sorted, all.n, sizeof *sorted, fw_by_number);
     all.median = all.n ? sorted[all.n / 2] : 0;
     for (size_t i = 0; i < all.n; i++)
         sorted[i] = fabs(sorted[i] - all.median);
-    qsort(sorted, all.n, sizeof *sorted, ascending);
+    qsort(sorted, all.n, sizeof *sorted, fw_by_number);
     all.scale = all.n ? 1.4826 * sorted[all.n / 2] : 0;
     for (size_t i = 0; i < n; i++) {
         double off = fabs(predicted[i] - given[i] - all.median);

@@ -5,6 +5,7 @@
 
 #include "stages/evaluate/bootstrap.h"
 #include "stages/evaluate/metric_kinds.h"
+#include "stages/evaluate/quantile.h"
 
 /* The mean over seeds. */
 static int mean_metric(const struct fw_metric *m, const struct fw_truth *t,
@@ -49,20 +50,6 @@ static void add_models(struct fw_boot_model *out, const struct fw_scored *s, dou
 static double snap(double x)
 {
     return fabs(x) < 1e-12 ? 0 : x;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The q-quantile of sorted v, interpolated linearly (Hyndman and Fan 1996, type 7). */
-static double quantile(const double *v, size_t n, double q)
-{
-    double at = q * (double)(n - 1);
-    size_t i = (size_t)at;
-    return i + 1 < n ? v[i] + (at - (double)i) * (v[i + 1] - v[i]) : v[n - 1];
 }
 
 static int vote(const struct fw_scored *s, size_t i, size_t *votes, size_t k)
@@ -120,9 +107,9 @@ static void summarise(double *gains, size_t n, double level, struct fw_compariso
     }
     for (size_t i = 0; i < n; i++)
         square += (gains[i] - mean) * (gains[i] - mean);
-    qsort(gains, n, sizeof *gains, ascending);
-    c->low = quantile(gains, n, (1 - level) / 2);
-    c->high = quantile(gains, n, (1 + level) / 2);
+    qsort(gains, n, sizeof *gains, fw_by_number);
+    c->low = fw_quantile(gains, n, (1 - level) / 2);
+    c->high = fw_quantile(gains, n, (1 + level) / 2);
     c->sd = n > 1 ? sqrt(square / (double)(n - 1)) : 0;
     c->p_improved = (double)(not_better + 1) / (double)(n + 1);
     c->p_worse = (double)(not_worse + 1) / (double)(n + 1);
@@ -181,10 +168,10 @@ int fw_score_interval(const struct fw_metric *m, const struct fw_truth *truth,
     if (rc == FW_OK)
         rc = mean_metric(m, truth, model, &mean, err);
     if (rc == FW_OK) {
-        qsort(values, resamples, sizeof *values, ascending);
+        qsort(values, resamples, sizeof *values, fw_by_number);
         *value = mean;
-        *low = isnan(mean) ? NAN : quantile(values, resamples, (1 - level) / 2);
-        *high = isnan(mean) ? NAN : quantile(values, resamples, (1 + level) / 2);
+        *low = isnan(mean) ? NAN : fw_quantile(values, resamples, (1 - level) / 2);
+        *high = isnan(mean) ? NAN : fw_quantile(values, resamples, (1 + level) / 2);
     }
     free(models);
     free(values);

@@ -1,4 +1,5 @@
 #include "stages/evaluate/multilabel.h"
+#include "stages/evaluate/quantile.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -171,20 +172,6 @@ static int resample_work(void *ctx, const struct fw_chunk *chunk, struct fw_err 
     return rc;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The q-quantile of sorted v, interpolated linearly (Hyndman and Fan 1996, type 7). */
-static double quantile(const double *v, size_t n, double q)
-{
-    double at = q * (double)(n - 1);
-    size_t i = (size_t)at;
-    return i + 1 < n ? v[i] + (at - (double)i) * (v[i + 1] - v[i]) : v[n - 1];
-}
-
 int fw_multilabel_interval(size_t n, size_t k, const unsigned char *given,
                            const unsigned char *predicted, const float *probs, size_t resamples,
                            double level, uint64_t seed, struct fw_multilabel_scores *low,
@@ -201,9 +188,9 @@ int fw_multilabel_interval(size_t n, size_t k, const unsigned char *given,
     for (size_t f = 0; f < NUMBERS && rc == FW_OK; f++) {
         for (size_t b = 0; b < resamples; b++)
             memcpy(&v[b], (const char *)&r.out[b] + f * sizeof *v, sizeof *v);
-        qsort(v, resamples, sizeof *v, ascending);
-        lows[f] = quantile(v, resamples, (1 - level) / 2);
-        highs[f] = quantile(v, resamples, (1 + level) / 2);
+        qsort(v, resamples, sizeof *v, fw_by_number);
+        lows[f] = fw_quantile(v, resamples, (1 - level) / 2);
+        highs[f] = fw_quantile(v, resamples, (1 + level) / 2);
     }
     if (rc == FW_OK) {
         memcpy(low, lows, sizeof *low);
