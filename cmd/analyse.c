@@ -48,10 +48,13 @@ static const char help[] =
     "      --require WHAT      exit with 1 unless it holds, as in 'label_issues <= 2%',\n"
     "                          'leaks <= 0', 'macro_f1 >= 0.9', or on a slice\n"
     "                          \"recall:spam where region == 'south' >= 0.8\"; may be repeated\n"
-    "      --out FILE          write the label issues as CSV: id, label, suggested, score\n"
+    "      --out FILE          write the label issues (suspect boxes, labels of sets) as CSV\n"
     "      --top N             rows of each table (default 10; 0: all)\n"
     "      --seed N            of all that is random (default 1)\n"
     "      --json              as JSON, with all rows and the figures that --require knows\n";
+
+/* In a list of the JSON, unless --out asks for all: a list of millions would be most of the memory. */
+enum { LISTED = 20000 };
 
 enum task { CLASSIFICATION, REGRESSION, MULTILABEL, BOXES };
 
@@ -175,6 +178,27 @@ static int settle_task(struct run *r, struct fw_err *err)
     return fw_err_hint(err, "tasks are classification, regression, multilabel and boxes");
 }
 
+/* Files that are not there are the caller's mistake; told before any work. */
+static int check_files(const struct run *r, struct fw_err *err)
+{
+    const char *const files[] = {r->data, r->predictions, r->embeddings};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i] && !fw_fs_exists(files[i]))
+            return fw_err_set(err, FW_ENOTFOUND, "%s: there is no such file or folder", files[i]);
+    if (r->task_given >= MULTILABEL &&
+        (r->only || r->metric || r->slices.n || r->classes || r->embeddings || r->score))
+        return fw_err_set(err, FW_EINVAL,
+                          "--only, --metric, --slice, --score, --classes and --embeddings are for "
+                          "classes and numbers, not for %s",
+                          r->task_given == BOXES ? "boxes" : "sets of labels");
+    if (!is_npy(r->data) && (r->classes || r->embeddings))
+        return fw_err_set(
+            err, FW_EINVAL,
+            "--classes and --embeddings are for arrays: data name their classes, and a "
+            "predictions folder holds embeddings.npy");
+    return FW_OK;
+}
+
 /* Boxes and sets of labels. */
 static int examine_other(struct run *r, enum fw_cl_filter filter, json_t **result,
                          struct fw_err *err)
@@ -203,6 +227,7 @@ static int examine(struct run *r, json_t **result, struct fw_err *err)
                            .n_slices = r->slices.n,
                            .slices = r->slices.v,
                            .max_found = (size_t)r->found,
+                           .listed = r->out ? SIZE_MAX : LISTED,
                            .seed = (uint64_t)r->seed};
     bool chosen[32] = {false};
     struct fw_require q;
@@ -215,6 +240,8 @@ static int examine(struct run *r, json_t **result, struct fw_err *err)
         rc = fw_err_set(err, FW_EINVAL, "--score: there is no score '%s'; see --help", r->score);
     if (rc == FW_OK)
         rc = settle_task(r, err);
+    if (rc == FW_OK)
+        rc = check_files(r, err);
     if (rc == FW_OK && r->task_given >= MULTILABEL)
         return examine_other(r, x.filter, result, err);
     if (rc == FW_OK)
@@ -234,13 +261,40 @@ static int examine(struct run *r, json_t **result, struct fw_err *err)
     return rc == FW_OK ? fw_examine(&x, chosen, result, err) : rc;
 }
 
+/* The suspects of boxes: image, class, what is wrong and where; of sets: id, class, whether it is given. */
+static void put_other(struct fw_buf *out, const json_t *result)
+{
+    size_t i;
+    json_t *one;
+    bool boxes = !strcmp(cmd_text(json_object_get(result, "data"), "task"), "boxes");
+    fw_buf_puts(out,
+                boxes ? "image,class,error,x,y,width,height,score\n" : "id,class,given,score\n");
+    json_array_foreach (json_object_get(result, "suspects"), i, one) {
+        const char *id = cmd_text(one, boxes ? "image" : "id"), *name = cmd_text(one, "class");
+        const json_t *box = json_object_get(one, "box");
+        fw_csv_put(out, id, strlen(id), ',');
+        fw_buf_putc(out, ',');
+        fw_csv_put(out, name, strlen(name), ',');
+        fw_buf_printf(out, ",%s,",
+                      boxes                                         ? cmd_text(one, "error")
+                      : json_is_true(json_object_get(one, "given")) ? "1"
+                                                                    : "0");
+        for (size_t k = 0; k < json_array_size(box); k++)
+            fw_buf_printf(out, "%g,", json_number_value(json_array_get(box, k)));
+        fw_buf_printf(out, "%.6g\n", cmd_number(one, "score"));
+    }
+}
+
 static int write_issues(const char *path, const json_t *result, struct fw_err *err)
 {
     static const char *const keys[] = {"id", "label", "suggested"};
     struct fw_buf out = {0};
     size_t i;
     json_t *one;
-    fw_buf_puts(&out, "id,label,suggested,score\n");
+    if (json_object_get(result, "suspects"))
+        put_other(&out, result);
+    else
+        fw_buf_puts(&out, "id,label,suggested,score\n");
     json_array_foreach (json_object_get(json_object_get(result, "labels"), "issues"), i, one) {
         for (size_t k = 0; k < 3; k++) {
             const char *text = cmd_text(one, keys[k]);

@@ -35,8 +35,10 @@ static void print_issues(const json_t *labels, size_t top)
     struct cmd_table t = {0};
     const json_t *list = cmd_part_get(labels, "issues");
     size_t n = cmd_part_shown(list, top);
-    printf("\nlabels: %zu are probably wrong; %.1f %% of all are estimated to be\n",
-           json_array_size(list), 100 * cmd_number(labels, "noise_rate"));
+    printf("\nlabels: %.0f are probably wrong", cmd_number(labels, "n_issues"));
+    if (cmd_part_get(labels, "noise_rate"))
+        printf("; %.1f %% of all are estimated to be", 100 * cmd_number(labels, "noise_rate"));
+    putchar('\n');
     if (!n)
         return;
     cmd_table_row(&t, 4, "sample", "label", "suggested", "score");
@@ -48,7 +50,7 @@ static void print_issues(const json_t *labels, size_t top)
                       cmd_text(one, "suggested"), score);
     }
     cmd_table_print(&t, "  ");
-    cmd_part_more(json_array_size(list), top);
+    cmd_part_more((size_t)cmd_number(labels, "n_issues"), top);
 }
 
 static void print_classes(const json_t *labels, size_t top)
@@ -93,24 +95,36 @@ static void print_overlaps(const json_t *labels, size_t top)
     cmd_part_more(json_array_size(list), top);
 }
 
-static void print_slices(const json_t *list, size_t top)
+static void print_slices(const json_t *list, const char *metric_name, const char *task, size_t top)
 {
     struct cmd_table t = {0};
     size_t i, weak = 0, n = cmd_part_shown(list, top);
+    bool half = false;
     json_t *one;
     json_array_foreach (list, i, one)
         weak += json_is_true(cmd_part_get(one, "weak"));
     printf(
         "\nslices by what they are worth: %zu weak, beyond the chance of having looked at many\n",
         weak);
-    cmd_table_row(&t, 7, "slice", "n", "share", "accuracy or error", "worth", "p adjusted", "");
+    char head[200];
+    snprintf(head, sizeof head, "worth, in %s", metric_name);
+    cmd_table_row(&t, 7, "slice", "n", "share",
+                  strcmp(task, "regression") ? "accuracy" : "mean absolute error", head,
+                  "p adjusted", "");
     for (i = 0; i < n; i++) {
         const json_t *s = json_array_get(list, i);
         char count[24], share[24], metric[80], worth[32], p[32];
         const char *found = cmd_text(s, "found");
-        snprintf(metric, sizeof metric, "%.3f (%.3f to %.3f)", cmd_number(s, "metric"),
-                 cmd_number(s, "low"), cmd_number(s, "high"));
-        snprintf(worth, sizeof worth, "%.4f", cmd_number(s, "worth"));
+        if (json_is_number(cmd_part_get(s, "metric")))
+            snprintf(metric, sizeof metric, "%.3f (%.3f to %.3f)", cmd_number(s, "metric"),
+                     cmd_number(s, "low"), cmd_number(s, "high"));
+        else
+            snprintf(metric, sizeof metric, "-");
+        if (json_is_number(cmd_part_get(s, "worth_metric")))
+            snprintf(worth, sizeof worth, "%.4f", cmd_number(s, "worth_metric"));
+        else
+            snprintf(worth, sizeof worth, "-");
+        half |= !strcmp(found, "sliceline");
         if (json_is_number(cmd_part_get(s, "p_adjusted")))
             snprintf(p, sizeof p, "%.2g", cmd_number(s, "p_adjusted"));
         else
@@ -124,6 +138,9 @@ static void print_slices(const json_t *list, size_t top)
     }
     if (n)
         cmd_table_print(&t, "  ");
+    if (half)
+        puts("  (of a found condition: n, share and value are of the half that the search did not "
+             "see)");
     cmd_part_more(json_array_size(list), top);
 }
 
@@ -152,11 +169,13 @@ void cmd_analyse_print(const json_t *result, size_t top)
         print_metrics(cmd_part_get(result, "metrics"));
     if (labels) {
         print_issues(labels, top);
-        print_classes(labels, top);
+        if (cmd_part_get(labels, "classes"))
+            print_classes(labels, top);
         print_overlaps(labels, top);
     }
     if (cmd_part_get(result, "slices"))
-        print_slices(cmd_part_get(result, "slices"), top);
+        print_slices(cmd_part_get(result, "slices"),
+                     cmd_text(cmd_part_get(result, "data"), "metric"), task, top);
     cmd_analyse_quality(result, top);
     print_notes(result);
 }

@@ -42,7 +42,8 @@ static void print_outliers(const json_t *o, size_t top)
     struct cmd_table t = {0};
     const json_t *list = cmd_part_get(o, "samples");
     size_t n = cmd_part_shown(list, top);
-    printf("\noutliers by %s: %.0f\n", cmd_text(o, "by"), cmd_number(o, "n"));
+    printf("\noutliers by %s, the least like the others first: %.0f\n", cmd_text(o, "by"),
+           cmd_number(o, "n"));
     if (!n)
         return;
     cmd_table_row(&t, 2, "sample", "score");

@@ -202,9 +202,10 @@ static int load_seed(const struct fw_evalset *set, const char *path, struct fw_s
     if (rc != FW_OK)
         return rc;
     int *pred = s->pred ? malloc(set->n * sizeof *pred) : NULL;
-    float *probs = s->probs ? malloc(set->n * k * sizeof *probs) : NULL;
+    bool scored = s->probs && p->has_probs; /* else a row says the class, not how sure it is */
+    float *probs = scored ? malloc(set->n * k * sizeof *probs) : NULL;
     double *value = s->value ? malloc(set->n * sizeof *value) : NULL;
-    if ((s->pred && !pred) || (s->probs && !probs) || (s->value && !value))
+    if ((s->pred && !pred) || (scored && !probs) || (s->value && !value))
         rc = fw_err_nomem(err);
     size_t hits = 0;
     for (size_t i = 0; i < p->n && rc == FW_OK; i++) {

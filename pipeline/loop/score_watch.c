@@ -260,14 +260,17 @@ static int guard_value(const struct fw_evalset *set, const struct fw_watch *w,
     int rc = look(set, w, s, 0, 0, &seen, err);
     if (rc != FW_OK)
         return rc;
+    if (!w->on.n)
+        return fw_err_set(err, FW_EINVAL,
+                          "guard '%s': no sample of the evaluation set is in this slice", w->name);
+    if (seen.n && isnan(seen.value))
+        return fw_err_set(err, FW_EINVAL, "guard '%s' is not defined on the evaluation set",
+                          w->name);
     if (w->required) {
         double by = shortfall(w, seen.value, seen.other);
         *out = isnan(by) ? 0 : -by;
         return FW_OK;
     }
-    if (!w->on.n)
-        return fw_err_set(err, FW_EINVAL,
-                          "guard '%s': no sample of the evaluation set is in this slice", w->name);
     *out = isnan(seen.value)                        ? 0
            : fw_metric_higher_is_better(&w->metric) ? seen.value
                                                     : -seen.value;
@@ -317,8 +320,8 @@ static json_t *audit_record(const struct fw_watch *w, const struct seen *seen)
 {
     const struct fw_requirement *r = w->required;
     double by = shortfall(w, seen->value, seen->other);
-    bool lower = !fw_metric_higher_is_better(&w->metric);
-    double unlucky = shortfall(w, lower ? seen->high : seen->low, seen->other);
+    double unlucky =
+        fmax(shortfall(w, seen->low, seen->other), shortfall(w, seen->high, seen->other));
     const char *state = isnan(by) ? "unknown" : by > 0 ? "broken" : unlucky > 0 ? "unsure" : "met";
     return json_pack("{s:s, s:s?, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "requirement", w->name,
                      "slice", r->slice, "n", (json_int_t)seen->n, "value", number(seen->value),

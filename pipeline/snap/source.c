@@ -117,6 +117,8 @@ int fw_source_read(const struct fw_import_options *o, char **base, const struct 
         if (e != ENOENT)
             return fw_err_sys(err, e, "cannot import %s", o->source);
         fw_err_set(err, FW_ENOTFOUND, "cannot import %s: %s", o->source, strerror(e));
+        if (o->only_read)
+            return FW_ENOTFOUND;
         return fw_err_hint(err, "dataset.import names the folder or file to read the data from");
     }
     if (!S_ISDIR(st.st_mode)) {

@@ -111,7 +111,7 @@ static int read_rows(struct reading *r, const struct fw_sink *sink, struct fw_er
     }
     free(base);
     if (rc == FW_OK && r->problems->n)
-        rc = fw_err_set(err, FW_EINVAL, "%s has rows that cannot be used", r->o.source);
+        rc = fw_err_set(err, FW_EINVAL, "%s cannot be read as it is: see above", r->o.source);
     return rc;
 }
 

@@ -14,7 +14,7 @@ struct fw_box {
     float x0, y0, x1, y1; /* pixels; x0 ≤ x1, y0 ≤ y1 */
     int klass;            /* index into classes */
     float score;          /* of a prediction: confidence in 0..1; of a given box: 1 */
-    float area;           /* of a given box: its area as annotated (COCO), or the box's own */
+    float area;           /* of a given box as annotated (COCO), else width × height */
     bool crowd;           /* given only: COCO's iscrowd, matched by many and never missed */
 };
 

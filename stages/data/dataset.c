@@ -29,8 +29,12 @@ static int text_field(struct load *l, const struct fw_row *row, const char *key,
     const struct fw_field *f = fw_row_get(row, key);
     if (!f || f->type == FW_NULL)
         return FW_OK;
-    if (f->type != FW_STRING)
-        return fw_err_set(err, FW_EINVAL, "'%s' is not a text", key);
+    if (f->type != FW_STRING) {
+        fw_err_set(err, FW_EINVAL, "'%s' is not a text", key);
+        if (f->type == FW_NUMBER)
+            fw_err_hint(err, "write it in quotes");
+        return FW_EINVAL;
+    }
     if (memchr(f->str, '\0', f->str_len) && strcmp(key, "text") != 0)
         return fw_err_set(err, FW_EINVAL, "'%s' holds a NUL character", key);
     *out = fw_arena_strndup(&l->ds->priv->arena, f->str, f->str_len);
@@ -97,11 +101,6 @@ static int read_sample(struct load *l, const struct fw_row *row, struct fw_sampl
                        struct fw_err *err)
 {
     int rc = text_field(l, row, "id", &s->id, err);
-    if (rc == FW_OK && !s->id && l->number &&
-        !(s->id = fw_arena_printf(&l->ds->priv->arena, "%zu", l->ds->n + 1)))
-        rc = fw_err_nomem(err);
-    if (rc == FW_OK && (!s->id || !s->id[0]))
-        rc = fw_err_set(err, FW_EINVAL, "the sample has no id");
     if (rc == FW_OK)
         rc = text_field(l, row, "split", &s->split, err);
     if (rc == FW_OK)
@@ -109,6 +108,13 @@ static int read_sample(struct load *l, const struct fw_row *row, struct fw_sampl
     if (rc == FW_OK && s->file_name && !fw_fs_rel_is_safe(s->file_name))
         rc = fw_err_set(err, FW_EINVAL, "file_name '%.200s' leaves the dataset folder",
                         s->file_name);
+    if (rc == FW_OK && !s->id && l->number)
+        s->id =
+            s->file_name ? s->file_name : fw_arena_printf(&l->ds->priv->arena, "%zu", l->ds->n + 1);
+    if (rc == FW_OK && l->number && !s->id)
+        rc = fw_err_nomem(err);
+    if (rc == FW_OK && (!s->id || !s->id[0]))
+        rc = fw_err_set(err, FW_EINVAL, "the sample has no id");
     if (rc == FW_OK)
         rc = text_field(l, row, "text", &s->text, err);
     if (rc == FW_OK)

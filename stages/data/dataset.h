@@ -36,7 +36,7 @@ struct fw_dataset {
 int fw_dataset_load(const char *dir, const struct fw_task_info *task, struct fw_dataset **out,
                     struct fw_err *err);
 /* The same row by row, for rows that come from elsewhere: an empty one (root: what file_name is relative
- * to), then each row with its place. A row without an id is named by its number, from 1. */
+ * to), then each row with its place. A row without an id is named by its file, or its number from 1. */
 int fw_dataset_new(const char *root, const struct fw_task_info *task, struct fw_dataset **out,
                    struct fw_err *err);
 int fw_dataset_add(struct fw_dataset *ds, const struct fw_task_info *task, const struct fw_row *row,

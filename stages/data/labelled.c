@@ -165,7 +165,9 @@ static int open_probs(const char *path, struct fw_labelled *l, struct fw_err *er
     int rc = fw_npy_open(path, p, err);
     if (rc != FW_OK)
         return rc;
-    if (p->ndim != 2 || !p->shape[1] || p->shape[1] > INT_MAX)
+    if (p->ndim == 2 && !p->shape[0])
+        rc = fw_err_set(err, FW_EINVAL, "there are no samples");
+    else if (p->ndim != 2 || !p->shape[1] || p->shape[1] > INT_MAX)
         rc = fw_err_set(err, FW_EINVAL, "probabilities are an N × K array");
     else if (p->type != FW_NPY_F4 && p->type != FW_NPY_F8)
         rc = fw_err_set(err, FW_EINVAL, "probabilities are float32 or float64");

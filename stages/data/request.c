@@ -113,8 +113,7 @@ static int read_task(struct fw_request *r, const char ***classes, struct fw_err 
     *classes = calloc(json_array_size(list), sizeof **classes);
     if (!*classes)
         return fw_err_nomem(err);
-    json_array_foreach(list, i, v)
-    {
+    json_array_foreach (list, i, v) {
         if (!((*classes)[i] = json_string_value(v)))
             return fw_err_set(err, FW_EINVAL, "the request's classes are not a list of names");
     }

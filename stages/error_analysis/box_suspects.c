@@ -62,8 +62,9 @@ static double missing_score(const struct work *w, size_t image, const struct fw_
     if ((double)found->score < w->params->high)
         return NAN;
     for (size_t b = g->start[image]; b < g->start[image + 1]; b++) {
-        if (g->v[b].crowd && fw_box_iou(found, &g->v[b], true) > 0.5)
-            return NAN;
+        if (fw_box_iou(found, &g->v[b], g->v[b].crowd) > 0.5 &&
+            (g->v[b].crowd || g->v[b].klass != found->klass))
+            return NAN; /* there, but a crowd, or of another class: swapped */
         if (!g->v[b].crowd && g->v[b].klass == found->klass)
             nearest = fmax(nearest, similarity(w, &g->v[b], found, false));
     }

@@ -11,7 +11,8 @@
  *                 without one
  *   swapped       of a given box: 1 − its similarity to the nearest prediction of another class surer than
  *                 `high`, at least the least similarity; 1 without one
- * A crowd region is not suspected, and a prediction inside one is not missing. Pure; on all cores.
+ * A crowd region is not suspected; a prediction inside one is not missing, nor one that covers (IoU above
+ * 0.5) a given box of another class: that one is swapped. Pure; on all cores.
  */
 #ifndef FW_STAGES_BOX_SUSPECTS_H
 #define FW_STAGES_BOX_SUSPECTS_H

@@ -234,7 +234,8 @@ static void interval(double *v, size_t n, double level, struct fw_estimate *out)
     for (int i = 0; i < 2; i++) {
         double p = at[i] * (double)(n - 1);
         size_t k = (size_t)p;
-        q[i] = k + 1 < n ? v[k] + (p - (double)k) * (v[k + 1] - v[k]) : v[n - 1];
+        double part = p - (double)k;
+        q[i] = part > 0 && k + 1 < n && isfinite(v[k]) ? v[k] + part * (v[k + 1] - v[k]) : v[k];
     }
     out->low = q[0];
     out->high = q[1];
@@ -261,6 +262,8 @@ static struct row derive(const struct fw_exchange_input *in, const struct fw_exc
     r.corrected = x->wrong > 0 ? r.cleaning / x->wrong : NAN;
     r.difference = r.label / in->cost_label - r.sample / in->cost_sample;
     r.rate = r.label / in->cost_label * in->cost_sample / r.sample;
+    if (!(r.sample > 0)) /* samples bring nothing: a label that does is worth any number of them */
+        r.rate = r.label > 0 ? INFINITY : 0;
     return r;
 }
 

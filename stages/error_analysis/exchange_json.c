@@ -255,15 +255,41 @@ static int put(const struct fw_analysis_input *in, struct aligned *a, json_t *ro
     return rc;
 }
 
+/* Metrics of the confusion matrix, means over samples, and those of numbers; and the probabilities that a
+ * mean needs are there. */
+static bool measurable(const struct fw_analysis_input *in)
+{
+    const struct fw_metric *m = &in->metric;
+    if (in->task->task == FW_REGRESSION || fw_metric_from_confusion(m))
+        return true;
+    if (m->id != FW_LOG_LOSS && m->id != FW_BRIER)
+        return false;
+    for (size_t j = 0; j < in->curve->n; j++)
+        if (!in->curve->points[j].dev->has_probs)
+            return false;
+    return true;
+}
+
 int fw_exchange_json(const struct fw_analysis_input *in, json_t *root, json_t *notes,
                      struct fw_err *err)
 {
     struct aligned a = {0};
     if (!in->curve)
         return json_object_set_new(root, "exchange", json_null()) != 0 ? fw_err_nomem(err) : FW_OK;
-    int rc = align(in, &a, err);
+    struct fw_analysis_input other = *in;
+    int rc = FW_OK;
+    if (!measurable(in)) {
+        other.metric = (struct fw_metric){FW_BALANCED_ACCURACY, -1, 0};
+        if (json_array_append_new(notes,
+                                  json_string("Clean or collect is told in balanced accuracy: "
+                                              "the run's metric is not measured on resamples "
+                                              "of the learning curve.")) != 0)
+            rc = fw_err_nomem(err);
+    }
     if (rc == FW_OK)
-        rc = put(in, &a, root, notes, err);
+        rc = align(&other, &a, err);
+    if (rc == FW_OK)
+        rc = put(&other, &a, root, notes, err);
     release(&a);
     return rc;
 }

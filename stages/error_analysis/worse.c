@@ -6,7 +6,7 @@
 
 static double log_choose(double n, double k)
 {
-    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1);
+    return fw_ln_gamma(n + 1) - fw_ln_gamma(k + 1) - fw_ln_gamma(n - k + 1);
 }
 
 /* The tail is summed from its first term on. Each term is the one before it times a ratio that only

@@ -183,7 +183,7 @@ static int match_image(struct work *w, struct found *v, size_t n, enum range ran
         v[d].matched = v[d].ignored = 0;
         for (size_t g = 0; g < w->n_truth; g++)
             iou[g] = fw_box_iou(v[d].box, w->truth[g], w->truth[g]->crowd);
-        bool out = outside(area_of(v[d].box), range);
+        bool out = outside((double)v[d].box->area, range);
         for (int t = 0; t < THRESHOLDS; t++) {
             uint16_t bit = (uint16_t)(1u << t);
             long g = match(w, iou, t);

@@ -5,10 +5,9 @@
 static const double tiny = 1e-300, epsilon = 1e-16;
 enum { MAX_TERMS = 100000 };
 
-/* lgamma() writes the sign to a global, which threads share. */
-static double log_gamma(double x)
+double fw_ln_gamma(double x)
 {
-    int sign;
+    int sign; /* lgamma() writes it to a global, which threads share */
     return lgamma_r(x, &sign);
 }
 
@@ -25,7 +24,7 @@ static double gamma_series(double a, double x)
         term *= x / (a + i);
         sum += term;
     }
-    return sum * exp(a * log(x) - x - log_gamma(a));
+    return sum * exp(a * log(x) - x - fw_ln_gamma(a));
 }
 
 static double gamma_fraction(double a, double x)
@@ -42,7 +41,7 @@ static double gamma_fraction(double a, double x)
         if (fabs(d * c - 1) < epsilon)
             break;
     }
-    return h * exp(a * log(x) - x - log_gamma(a));
+    return h * exp(a * log(x) - x - fw_ln_gamma(a));
 }
 
 double fw_gamma_q(double a, double x)
@@ -90,7 +89,8 @@ double fw_beta_i(double x, double a, double b)
         return NAN;
     if (x == 0 || x == 1)
         return x;
-    double front = exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * log(x) + b * log1p(-x));
+    double front =
+        exp(fw_ln_gamma(a + b) - fw_ln_gamma(a) - fw_ln_gamma(b) + a * log(x) + b * log1p(-x));
     return x < (a + 1) / (a + b + 2) ? front * beta_fraction(x, a, b) / a
                                      : 1 - front * beta_fraction(1 - x, b, a) / b;
 }

@@ -5,6 +5,8 @@
 #ifndef FW_STAGES_DISTRIBUTIONS_H
 #define FW_STAGES_DISTRIBUTIONS_H
 
+/* ln Γ(x), x > 0; any thread. */
+double fw_ln_gamma(double x);
 /* P(Z > z), standard normal. The quantile is fw_normal_quantile() in compare.h. */
 double fw_normal_tail(double z);
 /* P(X > x), chi-squared with df > 0 degrees of freedom: Q(df/2, x/2). */

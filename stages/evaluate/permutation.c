@@ -50,9 +50,10 @@ static int permute_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *
         int rc = r->gain(r->ctx, swap, chunk->worker, &gain, err);
         if (rc != FW_OK)
             return rc;
-        t.both += fabs(gain) >= size - same;
-        t.up += gain >= r->observed - same;
-        t.down += gain <= r->observed + same;
+        /* What is not defined counts against a finding. */
+        t.both += !(fabs(gain) < size - same);
+        t.up += !(gain < r->observed - same);
+        t.down += !(gain > r->observed + same);
     }
     r->tally[chunk->index] = t;
     return FW_OK;

@@ -9,7 +9,7 @@ double fw_mcnemar_exact(size_t b, size_t c)
 {
     double n = (double)(b + c), least = (double)(b < c ? b : c), sum = 0;
     for (double k = 0; k <= least; k++)
-        sum += exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * M_LN2);
+        sum += exp(fw_ln_gamma(n + 1) - fw_ln_gamma(k + 1) - fw_ln_gamma(n - k + 1) - n * M_LN2);
     return sum < 0.5 ? 2 * sum : 1;
 }
 
@@ -28,7 +28,7 @@ double fw_sign_test(size_t wins, size_t losses)
     if (!wins)
         return 1;
     for (double k = (double)wins; k <= n; k++)
-        sum += exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * M_LN2);
+        sum += exp(fw_ln_gamma(n + 1) - fw_ln_gamma(k + 1) - fw_ln_gamma(n - k + 1) - n * M_LN2);
     return sum < 1 ? sum : 1;
 }
 

@@ -56,17 +56,25 @@ static int put_data(const struct fw_examine *x, struct fw_err *err)
     const struct fw_labelled *l = x->l;
     size_t labelled = 0;
     json_t *classes = json_array();
-    for (size_t i = 0; i < l->n; i++)
-        labelled += l->klass ? l->klass[i] >= 0 : !isnan(l->value[i]);
+    for (size_t i = 0; l->data && i < l->data->n; i++)
+        labelled += l->klass ? l->data->samples[i].klass >= 0 : !isnan(l->data->samples[i].value);
+    for (size_t i = 0; !l->data && i < l->n; i++)
+        labelled += l->klass[i] >= 0;
+    char metric[300];
     for (size_t i = 0; classes && i < l->task.n_classes; i++)
         json_array_append_new(classes, json_string(l->task.classes[i]));
-    json_t *data = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "samples", (json_int_t)(l->n + l->unpredicted),
-        "labelled", (json_int_t)labelled, "predicted",
-        (json_int_t)(l->pred || l->predicted || l->probs.n ? l->n : 0), "unpredicted",
-        (json_int_t)l->unpredicted, "unknown", (json_int_t)l->unknown, "task",
-        l->task.task == FW_REGRESSION ? "regression" : "classification", "classes", classes);
+    json_t *data =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}", "samples",
+                  (json_int_t)(l->n + l->unpredicted), "labelled", (json_int_t)labelled,
+                  "predicted", (json_int_t)(l->pred || l->predicted || l->probs.n ? l->n : 0),
+                  "unpredicted", (json_int_t)l->unpredicted, "unknown", (json_int_t)l->unknown,
+                  "task", l->task.task == FW_REGRESSION ? "regression" : "classification", "metric",
+                  fw_metric_name(&x->metric, &l->task, metric, sizeof metric), "classes", classes);
     int rc = json_object_set_new(x->out, "data", data) == 0 ? FW_OK : fw_err_nomem(err);
+    if (rc == FW_OK && !labelled)
+        rc = fw_examine_note(x, err,
+                             "No sample is labelled: the class stands in the field or column "
+                             "'label'.");
     if (rc == FW_OK && l->unpredicted)
         rc = fw_examine_note(x, err, "%zu samples have no prediction and are left out.",
                              l->unpredicted);

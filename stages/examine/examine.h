@@ -4,7 +4,8 @@
  * samples name; the same input gives the same result for any number of threads.
  *
  * {
- *   "data": {"samples", "labelled", "predicted", "unpredicted", "unknown", "task", "classes": [..]},
+ *   "data": {"samples", "labelled", "predicted", "unpredicted", "unknown", "task",
+ *            "metric", "classes": [..]},
  *   "figures": {"accuracy": 0.91, "label_issues": 0.02, ...},
  *   one object for each part that was asked for, named as the part,
  *   "notes": ["..."]          plain sentences about what could not be said, and why
@@ -21,8 +22,6 @@
 #include "stages/examine/require.h"
 #include "stages/quality/outliers.h"
 
-enum { FW_EXAMINE_LISTED = 100000 }; /* samples that one list names; counts are of all */
-
 struct fw_examine {
     const struct fw_labelled *l;
     enum fw_cl_filter filter; /* which labels are issues, and */
@@ -30,6 +29,7 @@ struct fw_examine {
     size_t n_slices;          /* conditions or fields, as in dataset.slices */
     const char *const *slices;
     size_t max_found; /* slices that are looked for; 0 = none */
+    size_t listed;    /* samples that one list names at most; counts are of all */
     uint64_t seed;
     struct fw_metric metric;                  /* what the worth of a slice is in */
     const struct fw_predictions *predictions; /* that l was joined from; NULL: none, or arrays */

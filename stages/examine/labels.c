@@ -1,10 +1,21 @@
 /* Which labels are probably wrong, and how healthy each class is. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "stages/error_analysis/health.h"
 #include "stages/error_analysis/label_quality.h"
+#include "stages/error_analysis/regression_suspects.h"
 #include "stages/examine/examine.h"
+
+static int by_score(const void *a, const void *b, void *ctx)
+{
+    const double *score = ctx;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    if (score[x] != score[y])
+        return score[x] < score[y] ? -1 : 1;
+    return x < y ? -1 : 1;
+}
 
 struct labels {
     const struct fw_examine *x;
@@ -32,7 +43,7 @@ static json_t *issues_json(const struct labels *w)
     const char *const *names = l->task.classes;
     json_t *list = json_array();
     char id[24];
-    for (size_t f = 0; list && f < w->q.n_issues && f < FW_EXAMINE_LISTED; f++) {
+    for (size_t f = 0; list && f < w->q.n_issues && f < w->x->listed; f++) {
         size_t i = w->q.order[f];
         json_t *one = json_pack(
             "{s:s, s:s, s:s, s:f}", "id", fw_labelled_id(l, i, id), "label", names[l->klass[i]],
@@ -96,12 +107,54 @@ static int put(const struct labels *w, struct fw_err *err)
     if (json_object_set_new(x->out, "labels", part) != 0)
         return fw_err_nomem(err);
     int rc = fw_examine_figure(x, "noise_rate", noise, err);
-    if (rc == FW_OK && w->q.n_issues > FW_EXAMINE_LISTED)
-        rc = fw_examine_note(x, err, "Of %zu label issues the first %d are listed.", w->q.n_issues,
-                             FW_EXAMINE_LISTED);
+    if (rc == FW_OK && w->q.n_issues > x->listed)
+        rc = fw_examine_note(x, err, "Of %zu label issues the first %zu are listed.", w->q.n_issues,
+                             x->listed);
     if (rc == FW_OK)
         rc = fw_examine_figure(x, "label_issues",
                                labelled > 0 ? (double)w->q.n_issues / labelled : NAN, err);
+    return rc;
+}
+
+/* Values that lie far from what is predicted. */
+static int numbers(const struct fw_examine *x, struct fw_err *err)
+{
+    const struct fw_labelled *l = x->l;
+    struct fw_residuals r;
+    if (!l->predicted)
+        return fw_examine_note(x, err, "Without predictions no label is suspected.");
+    bool *issue = calloc(l->n + 1, sizeof *issue);
+    double *score = calloc(l->n + 1, sizeof *score);
+    uint32_t *order = calloc(l->n + 1, sizeof *order);
+    size_t n = 0;
+    int rc = issue && score && order
+                 ? fw_regression_suspects(l->value, l->predicted, l->n, 3.5, issue, score, &r, err)
+                 : fw_err_nomem(err);
+    json_t *list = json_array();
+    for (size_t i = 0; i < l->n && rc == FW_OK; i++)
+        if (issue[i])
+            order[n++] = (uint32_t)i;
+    if (rc == FW_OK)
+        qsort_r(order, n, sizeof *order, by_score, score);
+    for (size_t f = 0; f < n && f < x->listed && rc == FW_OK; f++) {
+        size_t i = order[f];
+        char id[24], given[40], other[40];
+        snprintf(given, sizeof given, "%.6g", l->value[i]);
+        snprintf(other, sizeof other, "%.6g", l->predicted[i]);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:f}", "id", fw_labelled_id(l, i, id),
+                                        "label", given, "suggested", other, "score", score[i]));
+    }
+    if (rc == FW_OK && json_object_set_new(x->out, "labels",
+                                           json_pack("{s:s, s:I, s:O}", "filter", "residual",
+                                                     "n_issues", (json_int_t)n, "issues", list)))
+        rc = fw_err_nomem(err);
+    if (rc == FW_OK)
+        rc = fw_examine_figure(x, "label_issues", r.n ? (double)n / (double)r.n : NAN, err);
+    json_decref(list);
+    free(issue);
+    free(score);
+    free(order);
     return rc;
 }
 
@@ -110,7 +163,7 @@ int fw_examine_labels(const struct fw_examine *x, struct fw_err *err)
     struct labels w = {.x = x};
     size_t labelled = 0;
     if (x->l->task.task == FW_REGRESSION)
-        return fw_examine_note(x, err, "Label issues are looked for among classes only.");
+        return numbers(x, err);
     if (!x->l->probs.n)
         return fw_examine_note(x, err,
                                "There are no predicted probabilities, so no label is "

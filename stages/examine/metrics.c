@@ -17,6 +17,13 @@ static size_t resamples_for(size_t n)
     return n <= 20000 ? 2000 : n <= RESAMPLED ? 200 : 0;
 }
 
+/* A resample of a ranking visits every sample for every class. */
+static size_t ranked_resamples(size_t n, size_t k)
+{
+    double most = 1e8 / ((double)n * (double)(k ? k : 1) + 1);
+    return most >= 2000 ? 2000 : most >= 100 ? (size_t)most : 0;
+}
+
 /* NULL, or the probabilities as float32: mapped ones as they are, others copied to *own. */
 static int float_probs(const struct fw_labelled *l, float **own, const float **out,
                        struct fw_err *err)
@@ -64,14 +71,15 @@ static int put_plain(const struct fw_examine *x, const struct fw_metric_data *da
     return FW_OK;
 }
 
-static int put_card(const struct fw_examine *x, const struct fw_scorecard *card, json_t *list,
-                    struct fw_err *err)
+/* The lines that need probabilities, or those that do not. */
+static int put_card(const struct fw_examine *x, const struct fw_scorecard *card, bool probs,
+                    json_t *list, struct fw_err *err)
 {
     int rc = FW_OK;
     char name[300];
     for (size_t i = 0; i < card->n_lines && rc == FW_OK; i++) {
         const struct fw_score_line *line = &card->groups[0].lines[i];
-        if (isnan(line->value))
+        if (isnan(line->value) || fw_metric_needs_probs(&line->metric) != probs)
             continue;
         json_array_append_new(list, line_json(x, line));
         if (line->metric.klass >= 0)
@@ -132,7 +140,6 @@ int fw_examine_metrics(const struct fw_examine *x, struct fw_err *err)
                                           .k = k,
                                           .truth = l->klass,
                                           .pred = l->pred,
-                                          .probs = ranked ? probs : NULL,
                                           .value_true = l->value,
                                           .value_pred = l->predicted},
                                  .level = 0.95,
@@ -142,7 +149,20 @@ int fw_examine_metrics(const struct fw_examine *x, struct fw_err *err)
     if (rc == FW_OK)
         rc = fw_scorecard(&in, &card, err);
     if (rc == FW_OK)
-        rc = put_card(x, &card, list, err);
+        rc = put_card(x, &card, false, list, err);
+    if (rc == FW_OK && probs && ranked) {
+        fw_scorecard_release(&card);
+        card = (struct fw_scorecard){.n_groups = 0};
+        in.data.probs = probs;
+        in.resamples = ranked_resamples(l->n, k);
+        rc = fw_scorecard(&in, &card, err);
+        if (rc == FW_OK)
+            rc = put_card(x, &card, true, list, err);
+        if (rc == FW_OK && !in.resamples)
+            rc = fw_examine_note(x, err,
+                                 "Metrics of probabilities have no interval: resampling so "
+                                 "many samples and classes would take long.");
+    }
     if (rc == FW_OK && probs && !ranked) {
         in.data.probs = probs;
         rc = put_plain(x, &in.data, list, err);

@@ -37,7 +37,7 @@ int fw_examine_outliers(const struct fw_examine *x, struct fw_err *err)
             found[n++] = i;
     if (list)
         qsort_r(found, n, sizeof *found, by_score, o.score);
-    for (size_t i = 0; list && i < n && i < FW_EXAMINE_LISTED; i++)
+    for (size_t i = 0; list && i < n && i < x->listed; i++)
         json_array_append_new(list, json_pack("{s:s, s:f}", "id", fw_labelled_id(l, found[i], id),
                                               "score", o.score[found[i]]));
     json_t *part = json_pack("{s:s, s:I, s:f, s:o}", "by", near ? "distance" : "probability", "n",

@@ -1,5 +1,6 @@
 /* The value that a requirement is about: a figure of the result, or a metric, perhaps on a slice. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,9 +70,15 @@ int fw_examine_value(const struct fw_labelled *l, const json_t *figures, const s
         return FW_OK;
     }
     struct fw_err why = {0};
+    if (!l->n && r->slice[0])
+        return fw_err_set(err, FW_EINVAL, "'%s where': slices are of classes or numbers only",
+                          r->name);
     if (!l->n) /* boxes, or sets of labels: only their figures */
         return unknown(figures, r->name, err);
-    if (fw_metric_parse(r->name, &l->task, &m, &why) != FW_OK) {
+    char macro[300];
+    snprintf(macro, sizeof macro, "macro_%s", r->name);
+    if (fw_metric_parse(r->name, &l->task, &m, &why) != FW_OK &&
+        (strchr(r->name, ':') || fw_metric_parse(macro, &l->task, &m, NULL) != FW_OK)) {
         if (strchr(r->name, ':') || known) {
             if (err)
                 *err = why;

@@ -10,42 +10,58 @@
 
 /* A permutation test: item 0 is the order as it is, the others are random ones. */
 struct test {
-    size_t n, room; /* places; size_t of scratch a worker */
+    size_t n, room; /* places; size_t of scratch a lane */
     uint64_t seed;
     const void *data;
-    double (*statistic)(const struct test *t, const size_t *place, size_t *scratch);
-    size_t *place, *scratch; /* workers × n, workers × room */
-    double *value;           /* 1 + permutations */
+    double (*statistic)(const struct test *t, const uint32_t *place, size_t *scratch);
+    uint32_t *place; /* lanes × n */
+    size_t *scratch; /* lanes × room */
+    double *value;   /* 1 + permutations */
 };
+
+/* Fisher and Yates, of 32-bit places. */
+static void shuffle(struct fw_rng *rng, uint32_t *v, size_t n)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t j = (size_t)fw_rng_below(rng, i);
+        uint32_t was = v[i - 1];
+        v[i - 1] = v[j];
+        v[j] = was;
+    }
+}
 
 static int order_work(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
 {
     const struct test *t = ctx;
-    size_t *place = t->place + chunk->worker * t->n;
+    uint32_t *place = t->place + chunk->index * t->n;
     (void)err;
     for (size_t r = chunk->from; r < chunk->to; r++) {
         struct fw_rng rng;
         for (size_t i = 0; i < t->n; i++)
-            place[i] = i;
+            place[i] = (uint32_t)i;
         fw_rng_seed(&rng, fw_hash64(&r, sizeof r, t->seed));
         if (r > 0)
-            fw_rng_shuffle(&rng, place, t->n);
-        t->value[r] = t->statistic(t, place, t->scratch + chunk->worker * t->room);
+            shuffle(&rng, place, t->n);
+        t->value[r] = t->statistic(t, place, t->scratch + chunk->index * t->room);
     }
     return FW_OK;
 }
 
 static int permute(struct test *t, size_t permutations, struct fw_order *out, struct fw_err *err)
 {
-    size_t workers = fw_parallel_workers(), atleast = 0;
+    /* A lane is one array of places: few of them for long files, so that memory does not grow with the
+     * threads. */
+    size_t lanes = fw_parallel_workers(), room = 1 + ((size_t)1 << 25) / (t->n + 1), atleast = 0;
+    lanes = lanes < room ? lanes : room;
     if (permutations == 0 || permutations == SIZE_MAX)
         return fw_err_set(err, FW_EINVAL,
                           "the order needs at least one permutation to compare with");
-    t->place = calloc(workers, t->n * sizeof *t->place);
-    t->scratch = calloc(workers, t->room * sizeof *t->scratch);
+    t->place = calloc(lanes, t->n * sizeof *t->place);
+    t->scratch = calloc(lanes, t->room * sizeof *t->scratch);
     t->value = calloc(permutations + 1, sizeof *t->value);
     int rc = t->place && t->scratch && t->value ? FW_OK : fw_err_nomem(err);
-    rc = rc == FW_OK ? fw_parallel(permutations + 1, 1, order_work, t, err) : rc;
+    rc = rc == FW_OK ? fw_parallel(permutations + 1, permutations / lanes + 1, order_work, t, err)
+                     : rc;
     if (rc == FW_OK) {
         for (size_t r = 1; r <= permutations; r++)
             atleast += t->value[r] >= t->value[0] - 1e-12;
@@ -58,7 +74,7 @@ static int permute(struct test *t, size_t permutations, struct fw_order *out, st
     return rc;
 }
 
-static double gap_of(const struct test *t, const size_t *place, size_t *count)
+static double gap_of(const struct test *t, const uint32_t *place, size_t *count)
 {
     const struct fw_neighbours *nb = t->data;
     double n = (double)nb->n, pairs = n * (double)nb->k, seen = 0, most = 0;
@@ -94,7 +110,7 @@ struct labels {
     double expected;
 };
 
-static double runs_off(const struct test *t, const size_t *place, size_t *scratch)
+static double runs_off(const struct test *t, const uint32_t *place, size_t *scratch)
 {
     const struct labels *l = t->data;
     size_t runs = 1;

@@ -51,7 +51,7 @@ says "--only: there is no part 'lables'" "did you mean 'labels'?"
 # What is wrong with the input.
 expect_exit 2 "$flywheel" analyse
 expect_exit 2 "$flywheel" analyse nothing p.csv
-says "nothing: No such file"
+says "nothing: there is no such file or folder"
 echo '{"id":"x","label":1}' >>data/samples.jsonl
 expect_exit 2 "$flywheel" analyse data p.csv
 says "some labels are numbers and some are texts"
@@ -76,13 +76,21 @@ cat >b.jsonl <<'ROWS'
 ROWS
 expect_exit 0 "$flywheel" analyse g.jsonl b.jsonl --task boxes --require 'ap50 >= 0.4'
 says "2 images, 3 given and 3 predicted boxes, 2 classes" "average precision 0.502 (at IoU .50 0.502" \
-    "suspect boxes: 2, on 1 images" "two.jpg  swapped  car    0, 0, 40, 40"
+    "suspect boxes: 1, on 1 images" "two.jpg  swapped  car    0, 0, 40, 40"
 expect_exit 1 "$flywheel" analyse g.jsonl b.jsonl --task boxes --json --require 'box_issues <= 10%'
-says '"error": "swapped"' '"box_issues": 0.66' "not met: box_issues <= 10%"
+says '"error": "swapped"' '"box_issues": 0.33' "not met: box_issues <= 10%"
 expect_exit 0 "$flywheel" analyse g.jsonl --task boxes
 says "3 given and 0 predicted boxes"
 expect_exit 2 "$flywheel" analyse g.jsonl b.jsonl --task box
 says "tasks are classification, regression, multilabel and boxes"
+expect_exit 0 "$flywheel" analyse g.jsonl b.jsonl --task boxes --out boxes.csv
+expect_text boxes.csv "image,class,error,x,y,width,height,score"
+expect_text boxes.csv "two.jpg,car,swapped,0,0,40,40,"
+expect_same "lines" "$(wc -l <boxes.csv)" 2
+expect_exit 2 "$flywheel" analyse g.jsonl b.jsonl --task boxes --metric accuracy
+says "are for classes and numbers, not for boxes"
+expect_exit 2 "$flywheel" analyse g.jsonl gone.jsonl --task boxes
+says "gone.jsonl: there is no such file or folder"
 # Sets of labels.
 cat >g.jsonl <<'ROWS'
 {"id":"x","label":["red","round"]}
@@ -103,6 +111,11 @@ expect_exit 1 "$flywheel" analyse g.jsonl s.jsonl --task multilabel --require 'h
 says '"metric": "macro_f1"' "not met: hamming_loss <= 0.1 (it is 0.125)"
 expect_exit 2 "$flywheel" analyse g.jsonl s.jsonl --task multilabel --require 'accuracy >= 0.1'
 says "there is no figure 'accuracy'"
+# Numbers.
+awk 'BEGIN { print "id,label"; for (i = 0; i < 40; i++) print "n" i "," i }' >n.csv
+awk 'BEGIN { print "id,prediction"; for (i = 0; i < 40; i++) print "n" i "," (i == 7 ? 90 : i + (i % 3) / 10) }' >np.csv
+expect_exit 0 "$flywheel" analyse n.csv np.csv --task regression
+says "rmse" "labels: 1 are probably wrong" "n7"
 # Arrays.
 if ! /usr/bin/python3 -c 'import numpy' 2>/dev/null; then
     echo "skipped: arrays, because python3-numpy is not installed"

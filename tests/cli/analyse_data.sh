@@ -28,7 +28,7 @@ head -1 d/samples.jsonl | sed 's/"s0000"/"copy"/; s/"train"/"dev"/; s/"label":"a
 echo '{"id":"far","split":"train","label":"ant","features":[90,-90],"shift":"day"}' >>d/samples.jsonl
 expect_exit 1 "$flywheel" analyse d --only duplicates,outliers --require 'leaks <= 0'
 says "copies: 1 groups of 2 samples; 1 cross splits, 1 have different labels" \
-    "s0000, copy  exact" "across splits, different labels" "outliers by distance: " "far" \
+    "s0000, copy  exact" "across splits, different labels" "outliers by distance, the least like the others first: " "far" \
     "not met: leaks <= 0 (it is 1)"
 # Sorted by class, and with a class that is hardly there.
 mkdir s && sort -t'"' -k12,12 d/samples.jsonl >s/samples.jsonl

@@ -39,6 +39,10 @@ ok
     fail "a point of the curve was trained again" "$work/out"
 
 # Switching it off or setting costs is not another model; costs change what is concluded.
+# A metric that ranks is not measured on resamples of the curve: told in another one.
+expect_exit 0 "$flywheel" run --id rank --new-model --set metric.name=macro_roc_auc --set loop.max_iterations=0
+expect_exit 0 "$flywheel" show rank --json
+says '"metric": "balanced_accuracy"'
 expect_exit 0 "$flywheel" run --id off --set loop.curve=false --set loop.max_iterations=1
 expect_exit 0 "$flywheel" show --json off
 ok

@@ -39,6 +39,9 @@ static struct fw_boxes read_boxes(const json_t *images, size_t side)
                                 .score = (float)json_number_value(json_object_get(b, "score")),
                                 .area = (float)json_number_value(json_object_get(b, "area")),
                                 .crowd = json_is_true(json_object_get(b, "crowd"))};
+            if (side == 1)
+                out.v[n - 1].area =
+                    (out.v[n - 1].x1 - out.v[n - 1].x0) * (out.v[n - 1].y1 - out.v[n - 1].y0);
         }
         out.start[i + 1] = n;
     }
@@ -99,7 +102,8 @@ static void test_by_hand(void **state)
 {
     (void)state;
     struct fw_box truth[] = {{0, 0, 10, 10, 0, 1, 100, false}, {50, 50, 60, 60, 0, 1, 100, false}};
-    struct fw_box found[] = {{0, 0, 6, 10, 0, 0.9f, 0, false}, {80, 80, 90, 90, 0, 0.5f, 0, false}};
+    struct fw_box found[] = {{0, 0, 6, 10, 0, 0.9f, 60, false},
+                             {80, 80, 90, 90, 0, 0.5f, 100, false}};
     size_t two[] = {0, 2};
     struct fw_boxes given = {1, two, truth}, predicted = {1, two, found};
     struct fw_detection_scores d;
