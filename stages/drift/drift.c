@@ -91,6 +91,8 @@ static int plan_values(struct build *b, struct fw_column *c, struct fw_err *err)
         return FW_OK;
     if (strcmp(before, after) != 0)
         note(b, "%s: holds %s in the reference and %s in production", c->name, before, after);
+    if (fw_drift_of_kind(c, 0) < c->present[0] || fw_drift_of_kind(c, 1) < c->present[1])
+        return FW_OK; /* what changed its kind counts as absent; the rest is not compared */
     if (c->words) {
         int rc = FW_OK;
         if (c->lengths[0].n && c->lengths[1].n)
@@ -121,7 +123,8 @@ static int plan_column(struct build *b, struct fw_column *c, struct fw_err *err)
     long first = c->feature > 0 ? fw_ids_find(&t->names, "features[0]") : -1;
     bool as_first = first >= 0 && t->columns[first].present[0] == c->present[0] &&
                     t->columns[first].present[1] == c->present[1];
-    if (rc == FW_OK && !as_first && ((double)c->present[0] < n || (double)c->present[1] < m))
+    if (rc == FW_OK && !as_first &&
+        ((double)fw_drift_of_kind(c, 0) < n || (double)fw_drift_of_kind(c, 1) < m))
         rc = add_test(b, c, FW_DRIFT_MISSING, n, m, err);
     if (!c->present[1])
         note(b, "%s: not in production at all", c->name);

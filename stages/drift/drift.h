@@ -135,6 +135,9 @@ struct fw_drift_test {
 };
 
 /* Makes the numbers of one test; any thread, each test once. */
+/* How many values of a column are of the kind (texts, or not) that most of the reference's are: the others count as
+ * absent. Where few values differ, and in texts of words, all count: there 3 and "3" are one category. */
+size_t fw_drift_of_kind(const struct fw_column *c, int side);
 int fw_drift_test_run(struct fw_drift_test *t, size_t bins, struct fw_err *err);
 void fw_drift_test_release(struct fw_drift_test *t);
 /* The entry of "fields". NULL when memory is out. */

@@ -79,7 +79,11 @@ static char *cell_text(const struct fw_drift_test *t, size_t cell)
     struct fw_buf b = {0};
     char *text;
     if (t->part == FW_DRIFT_MISSING) {
-        fw_buf_printf(&b, "%s is %s", c->name, cell ? "absent" : "there");
+        bool changed = fw_drift_of_kind(c, 1) < c->present[1];
+        fw_buf_printf(&b, "%s is %s", c->name,
+                      !cell     ? changed ? "there, of its kind" : "there"
+                      : changed ? "absent or of another kind"
+                                : "absent");
         return fw_buf_steal(&b);
     }
     if (t->part == FW_DRIFT_LENGTH) {

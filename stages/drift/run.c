@@ -79,6 +79,23 @@ static int read_side(struct run *r, int side, const char *path, struct fw_err *e
     return rc;
 }
 
+/* An imported table has its columns of numbers in `features`; the table it came from still has their names. */
+static int check_features(const struct run *r, struct fw_err *err)
+{
+    const struct fw_drift_table *t = r->table;
+    const char *path = r->rows[FW_PRODUCTION];
+    size_t n = strlen(path);
+    long first = fw_ids_find(&t->names, "features[0]");
+    if (first < 0 || !t->columns[first].present[FW_REFERENCE] ||
+        t->columns[first].present[FW_PRODUCTION] || n < 4 ||
+        (strcmp(path + n - 4, ".csv") != 0 && strcmp(path + n - 4, ".tsv") != 0))
+        return FW_OK;
+    fw_err_set(err, FW_EINVAL, "%s has no features, and the reference has", path);
+    return fw_err_hint(
+        err, "an import makes the columns of numbers of a table the list `features`: give "
+             "the samples as JSON lines with it, or a table as --reference");
+}
+
 static int check_fields(const struct run *r, struct fw_err *err)
 {
     const struct fw_drift_options *o = &r->files->options;
@@ -224,6 +241,8 @@ int fw_drift_run(const struct fw_drift_files *files, json_t **out, struct fw_err
         rc = read_side(&r, FW_REFERENCE, files->reference, err);
     if (rc == FW_OK)
         rc = read_side(&r, FW_PRODUCTION, files->production, err);
+    if (rc == FW_OK)
+        rc = check_features(&r, err);
     if (rc == FW_OK)
         rc = check_fields(&r, err);
     if (rc == FW_OK)

@@ -101,4 +101,15 @@ END
         --reference-embeddings ref.npy --fail-on major
     says "embeddings: major" "domain classifier  AUC 0.7" "MMD"
 fi
+# A number that became a text, or no number, is gone; a table does not have the features of an import.
+awk 'BEGIN { print "id,x"; for (i = 0; i < 400; i++) print "r" i "," (i * 7919 % 1000) / 10 }' >ref.csv
+sed '2,$s/,.*/,abc/' ref.csv >text.csv
+awk -F, 'NR == 1 || NR % 5 { print; next } { print $1 ",nan" }' ref.csv >nan.csv
+expect_exit 1 "$flywheel" drift text.csv --reference ref.csv --fail-on minor
+says "x (missing)" "major"
+expect_exit 1 "$flywheel" drift nan.csv --reference ref.csv --fail-on minor
+says "x is absent or of another kind: 0.0 % → 20 %"
+for i in 1 2 3; do echo "{\"id\":\"f$i\",\"features\":[$i,2]}"; done >feat.jsonl
+expect_exit 2 "$flywheel" drift ref.csv --reference feat.jsonl
+says "ref.csv has no features, and the reference has"
 done_testing
