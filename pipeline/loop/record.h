@@ -23,7 +23,7 @@
  *     "per_class": [{"class", "n", "precision", "recall", "f1"}],
  *     "confusion": [[...], ...],                  K × K, rows true, mean over seeds
  *     "gate": {"verdict": "baseline" | "improved" | "undecided" | "worse",
- *              "gain": 0.021, "low": 0.008, "high": 0.034, "p": 0.003, "mcnemar_p": 0.01,
+ *              "gain": 0.021, "low": 0.008, "high": 0.034, "p": 0.003, "mcnemar_p": 0.01, "permutation_p": 0.004 | null,
  *              "look": 2, "alpha": 0.0042, "rule": "spend", "reason": "plain sentence",
  *              "guards": [{"guard", "metric", "before", "after", "allowance", "broken": bool}]},
  *     "gate_after_ablation": {...},               the second look, at what an ablation kept; absent

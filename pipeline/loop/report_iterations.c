@@ -269,10 +269,10 @@ static void put_gate(struct fw_page *p, const json_t *gate, const char *what)
     if (isfinite(fw_page_num(gate, "look")) || isfinite(fw_page_num(gate, "p")))
         fw_page_say(p,
                     "<p class=\"soft\">Rule %s, look %n at the dev split, level %f for this look, "
-                    "p %q (bootstrap), p %q (McNemar).</p>\n",
+                    "p %q (bootstrap), p %q (McNemar), p %q (permutation).</p>\n",
                     fw_page_str(gate, "rule"), fw_page_num(gate, "look"),
                     fw_page_num(gate, "alpha"), fw_page_num(gate, "p"),
-                    fw_page_num(gate, "mcnemar_p"));
+                    fw_page_num(gate, "mcnemar_p"), fw_page_num(gate, "permutation_p"));
     if (!json_array_size(guards))
         return;
     fw_page_table(p, "guards", "Guard rails: what may not fall by more than its allowance");

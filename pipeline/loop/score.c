@@ -7,8 +7,9 @@
 
 #include "pipeline/loop/score_parts.h"
 #include "stages/data/predictions.h"
+#include "stages/evaluate/permutation.h"
 
-enum { RESAMPLES = 10000 };
+enum { PERMUTATIONS = 2000, RESAMPLES = 10000 };
 
 void fw_evalset_free(struct fw_evalset *set)
 {
@@ -376,6 +377,21 @@ int fw_scores_report(const struct fw_evalset *set, const struct fw_metric *metri
         *out = report;
     else
         json_decref(report);
+    return rc;
+}
+
+int fw_scores_permute(const struct fw_evalset *set, const struct fw_metric *metric,
+                      const struct fw_scores *before, const struct fw_scores *after, uint64_t seed,
+                      double *p, struct fw_err *err)
+{
+    struct fw_truth truth = fw_evalset_truth(set);
+    struct fw_permutation out;
+    *p = NAN;
+    if (!fw_metric_from_confusion(metric) || before->view.seeds != after->view.seeds)
+        return FW_OK;
+    int rc = fw_permute(metric, &truth, &before->view, &after->view, PERMUTATIONS, seed, &out, err);
+    if (rc == FW_OK)
+        *p = out.p;
     return rc;
 }
 

@@ -53,6 +53,11 @@ int fw_scores_compare(const struct fw_evalset *set, const struct fw_metric *metr
                       const struct fw_scores *before, const struct fw_scores *after, double level,
                       size_t resamples, uint64_t seed, struct fw_comparison *out,
                       struct fw_err *err);
+/* The two-sided p-value of a permutation test of the same gain (stages/evaluate/permutation.h), beside the
+ * gate's bootstrap; NaN for metrics that are no function of the confusion matrix. */
+int fw_scores_permute(const struct fw_evalset *set, const struct fw_metric *metric,
+                      const struct fw_scores *before, const struct fw_scores *after, uint64_t seed,
+                      double *p, struct fw_err *err);
 /* How many guards fw_scores_guards() fills. */
 size_t fw_evalset_guards(const struct fw_evalset *set);
 /* Fills one fw_guard per plan guard, then one per requirement of the audit that is declared a guard;

@@ -14,7 +14,8 @@ enum { ASIDE_KEPT = 50, SLICES_KEPT = 60 };
 /* What the report keeps of analysis.json. */
 static json_t *trimmed(const json_t *analysis, const char *oid)
 {
-    static const char *const whole[] = {"metric", "confusions", "noise", "coverage", "exchange", "notes"};
+    static const char *const whole[] = {"metric",   "confusions", "noise",
+                                        "coverage", "exchange",   "notes"};
     json_t *out = json_object(), *slices = json_array();
     size_t i;
     json_t *slice;
@@ -212,9 +213,10 @@ static json_t *gate_record(const struct fw_loop *l, const struct fw_decision *d)
     static const char *const rules[] = {"spend", "ladder", "threshold"};
     const struct fw_comparison *c = &d->cmp;
     return json_pack(
-        "{s:s, s:f, s:f, s:f, s:f, s:o, s:i, s:o, s:s, s:s, s:o}", "verdict",
+        "{s:s, s:f, s:f, s:f, s:f, s:o, s:o, s:i, s:o, s:s, s:s, s:o}", "verdict",
         fw_verdict_name(d->gate.verdict), "gain", c->gain, "low", c->low, "high", c->high, "p",
         c->p_improved, "mcnemar_p", isfinite(c->mcnemar_p) ? json_real(c->mcnemar_p) : json_null(),
+        "permutation_p", isfinite(d->permutation_p) ? json_real(d->permutation_p) : json_null(),
         "look", l->looks, "alpha", isfinite(d->gate.alpha) ? json_real(d->gate.alpha) : json_null(),
         "rule", rules[l->rules.rule], "reason", d->gate.reason, "guards", guards_record(d));
 }

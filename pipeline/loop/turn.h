@@ -22,6 +22,7 @@ struct fw_turn {
 
 struct fw_decision {
     struct fw_comparison cmp;
+    double permutation_p; /* NaN: not for this metric */
     struct fw_guard *guards;
     size_t n_guards;
     struct fw_gate_result gate;

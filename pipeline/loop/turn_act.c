@@ -15,6 +15,9 @@ int fw_turn_decide(struct fw_turn *t, const struct fw_measured *candidate, bool 
     int rc =
         d->guards ? fw_turn_compare(l, l->champion, candidate, &d->cmp, err) : fw_err_nomem(err);
     if (rc == FW_OK)
+        rc = fw_scores_permute(l->dev, &l->metric, l->champion->scores, candidate->scores,
+                               l->plan->seed, &d->permutation_p, err);
+    if (rc == FW_OK)
         rc = fw_scores_guards(l->dev, l->champion->scores, candidate->scores, d->guards, err);
     if (rc == FW_OK) {
         fw_gate_decide(&l->rules, second, &d->cmp, d->guards, d->n_guards, &d->gate);
