@@ -53,9 +53,11 @@ void cmd_part_intervals(const json_t *list)
     cmd_table_row(&t, 3, "metric", "value", "95 % interval");
     json_array_foreach (list, i, one) {
         char value[32], low[32], high[32], interval[80];
-        snprintf(interval, sizeof interval, "%s to %s",
-                 cmd_part_number(one, "low", low, sizeof low),
-                 cmd_part_number(one, "high", high, sizeof high));
+        snprintf(interval, sizeof interval, "-");
+        if (json_is_number(cmd_part_get(one, "low")))
+            snprintf(interval, sizeof interval, "%s to %s",
+                     cmd_part_number(one, "low", low, sizeof low),
+                     cmd_part_number(one, "high", high, sizeof high));
         cmd_table_row(&t, 3, cmd_text(one, "metric"),
                       cmd_part_number(one, "value", value, sizeof value), interval);
     }

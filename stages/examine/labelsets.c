@@ -5,6 +5,7 @@
 
 #include "stages/error_analysis/multilabel_suspects.h"
 #include "stages/evaluate/multilabel.h"
+#include "stages/evaluate/multilabel_ranking.h"
 #include "stages/examine/examine.h"
 #include "stages/examine/other_tasks.h"
 
@@ -58,6 +59,29 @@ struct work {
     size_t n_issues;
 };
 
+/* How well the probabilities rank; without intervals. */
+static int put_ranking(struct work *w, json_t *list, struct fw_err *err)
+{
+    const struct fw_labelsets *s = w->s;
+    struct fw_multilabel_ranking r;
+    int rc = fw_multilabel_rank(s->n, s->k, s->given, s->probs, NULL, &r, NULL, NULL, err);
+    if (rc != FW_OK)
+        return rc;
+    const struct {
+        const char *name;
+        double value;
+    } lines[] = {{"macro_roc_auc", r.macro_roc_auc},
+                 {"macro_average_precision", r.macro_average_precision}};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        if (isnan(lines[i].value))
+            continue;
+        json_array_append_new(list, json_pack("{s:s, s:f, s:n, s:n}", "metric", lines[i].name,
+                                              "value", lines[i].value, "low", "high"));
+        json_object_set_new(w->figures, lines[i].name, json_real(lines[i].value));
+    }
+    return FW_OK;
+}
+
 static int put_metrics(struct work *w, uint64_t seed, struct fw_prf *by_class, struct fw_err *err)
 {
     const struct fw_labelsets *s = w->s;
@@ -78,6 +102,8 @@ static int put_metrics(struct work *w, uint64_t seed, struct fw_prf *by_class, s
                                         fw_examine_number(number_at(&high, i))));
         json_object_set_new(w->figures, numbers[i].name, json_real(value));
     }
+    if (rc == FW_OK && s->probs)
+        rc = put_ranking(w, list, err);
     json_object_set_new(w->out, "metrics", list);
     return rc;
 }
