@@ -106,6 +106,8 @@ static void print_slices(const json_t *list, const char *metric_name, const char
     printf(
         "\nslices by what they are worth: %zu weak, beyond the chance of having looked at many\n",
         weak);
+    if (!n)
+        return;
     char head[200];
     snprintf(head, sizeof head, "worth, in %s", metric_name);
     cmd_table_row(&t, 7, "slice", "n", "share",
@@ -136,8 +138,7 @@ static void print_slices(const json_t *list, const char *metric_name, const char
         cmd_table_row(&t, 7, cmd_text(s, "slice"), cmd_part_count(s, "n", count, sizeof count),
                       cmd_part_share(s, "share", share, sizeof share), metric, worth, p, mark);
     }
-    if (n)
-        cmd_table_print(&t, "  ");
+    cmd_table_print(&t, "  ");
     if (half)
         puts("  (of a found condition: n, share and value are of the half that the search did not "
              "see)");
