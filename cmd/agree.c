@@ -310,7 +310,12 @@ static int judge(const struct agree *g, double min_alpha, double min_accuracy)
 {
     int code = FW_EXIT_OK;
     if (!isnan(min_alpha) && !(g->agreement.alpha.value >= min_alpha)) {
-        fprintf(stderr, "alpha %.4f is below %g\n", g->agreement.alpha.value, min_alpha);
+        if (isnan(g->agreement.alpha.value))
+            fprintf(stderr,
+                    "alpha is not defined, so not %g: no task has answers that could differ\n",
+                    min_alpha);
+        else
+            fprintf(stderr, "alpha %.4f is below %g\n", g->agreement.alpha.value, min_alpha);
         code = FW_EXIT_FAILED;
     }
     if (!isnan(min_accuracy) && !(g->choice.accuracy >= min_accuracy)) {
@@ -410,10 +415,17 @@ int cmd_agree(int argc, char **argv)
     if (!number(o.min_alpha, &min_alpha) || !number(o.min_accuracy, &min_accuracy) ||
         !number(o.target, &target))
         return usage("--min-alpha, --min-accuracy and --target want numbers%s", "");
+    if (target > 1)
+        return usage("--target is an alpha, at most 1%s", "");
     if (g.forced && method == FW_CROWDLAB && !o.probs)
         return usage("--method crowdlab needs --probs%s", "");
     g.a = fw_annotations_new();
     int rc = g.a ? read_all(&o, argv + 1, n, g.a, &err) : fw_err_nomem(&err);
+    if (rc == FW_OK && o.gold && !g.a->n_gold) {
+        rc = fw_err_set(&err, FW_EINVAL, "--gold %s says nothing of any task that was answered",
+                        o.gold);
+        fw_err_hint(&err, "the tasks must have the same names in both");
+    }
     if (rc == FW_OK && !isnan(min_accuracy) && !g.a->n_gold) {
         rc = fw_err_set(&err, FW_EINVAL, "--min-accuracy needs gold items");
         fw_err_hint(&err, "give a file or a column with --gold");
