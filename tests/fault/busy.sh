@@ -97,7 +97,7 @@ expect_same "the resumed run" $? 0
 # --- a small file system that is full
 [ "$(id -u)" = 0 ] || { echo "the full disk: skipped, not root" && done_testing; }
 mkdir "$work/disk"
-mount -t tmpfs -o size=2m tmpfs "$work/disk" 2>/dev/null ||
+mount -t tmpfs -o size=4m tmpfs "$work/disk" 2>/dev/null ||
     { echo "the full disk: skipped, cannot mount" && done_testing; }
 trap 'cd /; umount "$work/disk" 2>/dev/null; rm -rf "$work"' EXIT
 export SOURCE_DATE_EPOCH=1700000000

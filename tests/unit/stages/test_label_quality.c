@@ -168,19 +168,20 @@ static void by_definition(const struct fw_probs *p, const int *y, const uint64_t
         for (size_t j = 0; j < p->k; j++) {
             size_t n = 0, take = (size_t)joint[c * p->k + j];
             for (size_t i = 0; i < p->n && take && j != c; i++) {
+                if (y[i] != (int)c)
+                    continue;
                 double sum = fw_cl_row_sum(p, i);
-                if (y[i] == (int)c)
-                    margin[n++] =
-                        (double)p->f[i * p->k + j] / sum - (double)p->f[i * p->k + c] / sum;
+                margin[n++] = (double)p->f[i * p->k + j] / sum - (double)p->f[i * p->k + c] / sum;
             }
             if (n < 2)
                 continue;
             qsort(margin, n, sizeof *margin, greatest_first);
             double cut = margin[(take < n ? take : n) - 1];
             for (size_t i = 0; i < p->n; i++) {
+                if (y[i] != (int)c || fw_cl_predicted(p, i) == y[i])
+                    continue;
                 double sum = fw_cl_row_sum(p, i);
-                if (y[i] == (int)c && fw_cl_predicted(p, i) != y[i] &&
-                    (double)p->f[i * p->k + j] / sum - (double)p->f[i * p->k + c] / sum >= cut)
+                if ((double)p->f[i * p->k + j] / sum - (double)p->f[i * p->k + c] / sum >= cut)
                     issue[i] = true;
             }
         }
