@@ -124,6 +124,9 @@ static int read_source(struct run *r, struct fw_err *err)
     fw_buf_release(&warnings);
     if (rc == FW_OK && r->predictions)
         rc = fw_predictions_load(r->predictions, &r->task, &r->p, err);
+    if (rc == FW_EINVAL && !r->task_name && !err->hint[0])
+        fw_err_hint(err,
+                    "when the labels are numbers, sets of classes or boxes, say so with --task");
     return rc == FW_OK ? fw_labelled_join(r->ds, &r->task, r->p, &r->l, err) : rc;
 }
 
