@@ -135,6 +135,16 @@ int fw_multilabel_score(size_t n, size_t k, const unsigned char *given,
         free(of_class);
         return fw_err_set(err, FW_EINVAL, "there are no classes");
     }
+    for (size_t i = 0; i < n * k && probs; i++)
+        if (isnan(probs[i])) {
+            free(of_class);
+            return fw_err_set(err, FW_EINVAL, "row %zu, column %zu: no probability", i / k, i % k);
+        }
+    for (size_t i = 0; i < n && weight; i++)
+        if (!(weight[i] >= 0 && isfinite(weight[i]))) {
+            free(of_class);
+            return fw_err_set(err, FW_EINVAL, "weight %zu is %g", i, weight[i]);
+        }
     for (size_t i = 0; i < n; i++)
         add_sample(&t, of_class, k, given + i * k, predicted + i * k, probs ? probs + i * k : NULL,
                    weight ? weight[i] : 1);

@@ -27,7 +27,8 @@ struct fw_multilabel_scores {
     double ranking_average_precision;
 };
 
-/* by_class: K entries, or NULL. NaN throughout when the weights sum to 0. FW_ENOMEM; FW_EINVAL: K = 0. */
+/* by_class: K entries, or NULL. NaN throughout when the weights sum to 0. FW_ENOMEM; FW_EINVAL: K = 0, a
+ * probability that is NaN, a weight that is negative or not finite. */
 int fw_multilabel_score(size_t n, size_t k, const unsigned char *given,
                         const unsigned char *predicted, const float *probs, const double *weight,
                         struct fw_multilabel_scores *out, struct fw_prf *by_class,

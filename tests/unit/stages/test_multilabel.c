@@ -73,6 +73,9 @@ static void test_edges(void **state)
     assert_true(isnan(s.subset_accuracy) && isnan(s.macro.f1) && isnan(s.jaccard_macro));
     assert_int_equal(fw_multilabel_score(1, 0, given, given, NULL, NULL, &s, NULL, NULL),
                      FW_EINVAL);
+    const double negative[N] = {1, 1, -1, 1, 1, 1};
+    assert_int_equal(fw_multilabel_score(N, K, given, given, NULL, negative, &s, NULL, NULL),
+                     FW_EINVAL);
     assert_int_equal(fw_multilabel_score(N, K, given, given, NULL, NULL, &s, NULL, NULL), FW_OK);
     assert_true(s.subset_accuracy == 1 && s.hamming_loss == 0 && s.micro.f1 == 1);
     assert_true(isnan(s.ranking_average_precision));
