@@ -28,9 +28,10 @@
  * Power law s(n) = limit − scale · n^−exponent (Cortes, Jackel, Solla, Vapnik and Denker 1994,
  * "Learning curves: asymptotic values and rate of convergence", NIPS 6; Figueroa, Zeng-Treitler,
  * Kandula and Ngo 2012, "Predicting sample size required for classification performance", BMC Med
- * Inform Decis Mak 12:8), by weighted least squares over a grid of exponents. Used to extrapolate to
- * 2 n, and only with 3 points or more, an exponent inside the grid, a limit that the metric can
- * reach, residuals within the points' standard errors, and all this in nine of ten resamples.
+ * Inform Decis Mak 12:8): for each exponent of a grid the weighted least squares line, of which the
+ * one with the least plain sum of squares is kept. Used to extrapolate to 2 n, and only with
+ * 3 points or more, an exponent inside the grid, a limit that the metric can reach, residuals within
+ * the points' standard errors, and all this in nine of ten resamples.
  */
 #ifndef FW_STAGES_EXCHANGE_H
 #define FW_STAGES_EXCHANGE_H
