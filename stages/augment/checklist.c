@@ -5,6 +5,7 @@
 
 #include "pipeline/base/parallel.h"
 #include "pipeline/base/rng.h"
+#include "stages/evaluate/quantile.h"
 #include "stages/train/nearest.h"
 
 enum { MOST_REFERENCES = 5000, MOST_PROBES = 500 };
@@ -46,12 +47,6 @@ static int measure(void *ctx, const struct fw_chunk *chunk, struct fw_err *err)
     for (size_t i = chunk->from; i < chunk->to; i++)
         c->usual[i] = spread(c, c->real, c->reference[i], c->reference[i]);
     return FW_OK;
-}
-
-static int by_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
 }
 
 static int check(const struct fw_checklist_params *p, struct fw_err *err)
@@ -98,7 +93,7 @@ int fw_checklist_open(const struct fw_matrix *real, const int *klass, size_t k,
     rc = fw_parallel(c->n_usual, 16, measure, c, err);
     if (rc != FW_OK)
         goto out;
-    qsort(c->usual, c->n_usual, sizeof *c->usual, by_double);
+    qsort(c->usual, c->n_usual, sizeof *c->usual, fw_by_number);
     *out = c;
     c = NULL;
     goto out;

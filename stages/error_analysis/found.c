@@ -114,6 +114,18 @@ static char *condition_of(const struct finding *f, const struct fw_sliceline_sli
     return fw_buf_steal(&b);
 }
 
+/* Sample i comes in at a place, and the last falls off when they are full. */
+static void put_example(struct fw_found_slice *to, size_t at, size_t i)
+{
+    if (at == FW_FOUND_EXAMPLES)
+        return;
+    if (to->n_examples < FW_FOUND_EXAMPLES)
+        to->n_examples++;
+    memmove(&to->examples[at + 1], &to->examples[at],
+            (to->n_examples - 1 - at) * sizeof *to->examples);
+    to->examples[at] = (uint32_t)i;
+}
+
 /* The five greatest losses, ties in the order of the data. */
 static void worst(const struct finding *f, const bool *member, struct fw_found_slice *to)
 {
@@ -123,13 +135,7 @@ static void worst(const struct finding *f, const bool *member, struct fw_found_s
         size_t at = to->n_examples;
         while (at > 0 && f->j->loss[i] > f->j->loss[to->examples[at - 1]])
             at--;
-        if (at == FW_FOUND_EXAMPLES)
-            continue;
-        if (to->n_examples < FW_FOUND_EXAMPLES)
-            to->n_examples++;
-        memmove(&to->examples[at + 1], &to->examples[at],
-                (to->n_examples - 1 - at) * sizeof *to->examples);
-        to->examples[at] = (uint32_t)i;
+        put_example(to, at, i);
     }
 }
 
@@ -287,13 +293,7 @@ static void nearest(const struct finding *f, uint32_t cluster, struct fw_found_s
         size_t at = to->n_examples;
         while (at > 0 && d[i] < d[to->examples[at - 1]])
             at--;
-        if (at == FW_FOUND_EXAMPLES)
-            continue;
-        if (to->n_examples < FW_FOUND_EXAMPLES)
-            to->n_examples++;
-        memmove(&to->examples[at + 1], &to->examples[at],
-                (to->n_examples - 1 - at) * sizeof *to->examples);
-        to->examples[at] = (uint32_t)i;
+        put_example(to, at, i);
     }
 }
 

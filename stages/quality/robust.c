@@ -3,16 +3,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+#include "stages/evaluate/quantile.h"
 
 static double median(double *v, size_t n)
 {
-    qsort(v, n, sizeof *v, by_value);
-    return n % 2 ? v[n / 2] : v[n / 2 - 1] + (v[n / 2] - v[n / 2 - 1]) / 2;
+    qsort(v, n, sizeof *v, fw_by_number);
+    return fw_quantile(v, n, 0.5);
 }
 
 int fw_robust_of(const double *v, size_t n, struct fw_robust *out, struct fw_err *err)

@@ -7,6 +7,7 @@
 #include "pipeline/base/hash.h"
 #include "pipeline/base/parallel.h"
 #include "stages/evaluate/bootstrap.h"
+#include "stages/evaluate/quantile.h"
 
 void fw_coincidences(const struct fw_annotations *a, double *o)
 {
@@ -329,12 +330,6 @@ static int resample_work(void *ctx, const struct fw_chunk *chunk, struct fw_err 
     return rc;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The percentile interval of the resampled values that are numbers. */
 static struct fw_interval interval(double value, double *v, size_t n, double level)
 {
@@ -345,7 +340,7 @@ static struct fw_interval interval(double value, double *v, size_t n, double lev
             v[used++] = v[i];
     if (!used || isnan(value))
         return out;
-    qsort(v, used, sizeof *v, by_size);
+    qsort(v, used, sizeof *v, fw_by_number);
     double tail = (1 - level) / 2;
     out.low = v[(size_t)(tail * (double)(used - 1))];
     out.high = v[(size_t)ceil((1 - tail) * (double)(used - 1))];

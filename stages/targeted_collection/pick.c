@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "pipeline/base/rng.h"
+#include "stages/evaluate/quantile.h"
 
 struct ranked {
     double value, jitter;
@@ -96,15 +97,9 @@ int fw_pick_order(const struct fw_pick *p, const char *name, size_t n, size_t **
     return FW_OK;
 }
 
-static int by_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 double fw_pick_median(double *v, size_t n)
 {
-    qsort(v, n, sizeof *v, by_double);
+    qsort(v, n, sizeof *v, fw_by_number);
     return v[n / 2];
 }
 
