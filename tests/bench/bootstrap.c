@@ -9,33 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "pipeline/base/npy.h"
 #include "stages/evaluate/compare.h"
+#include "tests/bench/usage.h"
 
 enum { MOST_SEEDS = 16 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Not getrusage(): its figure outlives exec(), so it would be the caller's. */
-static long peak_kb(void)
-{
-    char line[256];
-    long kb = -1;
-    FILE *status = fopen("/proc/self/status", "re");
-    while (status && kb < 0 && fgets(line, sizeof line, status))
-        if (!strncmp(line, "VmHWM:", 6))
-            kb = strtol(line + 6, NULL, 10);
-    if (status)
-        fclose(status);
-    return kb;
-}
 
 int main(int argc, char **argv)
 {
@@ -75,7 +54,7 @@ int main(int argc, char **argv)
             printf(
                 "{\"seconds\": %.6f, \"gain\": %.9f, \"low\": %.9f, \"high\": %.9f, \"sd\": %.9f, "
                 "\"peak_kb\": %ld}\n",
-                seconds, c.gain, c.low, c.high, c.sd, peak_kb());
+                seconds, c.gain, c.low, c.high, c.sd, peak_kib());
     }
     if (rc != FW_OK)
         fprintf(stderr, "error: %s\n", err.msg);

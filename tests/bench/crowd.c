@@ -1,16 +1,9 @@
 /* For crowd.py: the time of one Dawid-Skene fit alone. bench_crowd TABLE: reads it, fits, and
  * prints the seconds of the fit and its iterations. */
 #include <stdio.h>
-#include <time.h>
 
 #include "stages/relabel/aggregate.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "tests/bench/usage.h"
 
 int main(int argc, char **argv)
 {

@@ -9,30 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "stages/data/labelled.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Not getrusage(): its figure outlives exec(), so it would be the caller's. */
-static long peak_kb(void)
-{
-    char line[256];
-    long kb = -1;
-    FILE *status = fopen("/proc/self/status", "re");
-    while (status && kb < 0 && fgets(line, sizeof line, status))
-        if (!strncmp(line, "VmHWM:", 6))
-            kb = strtol(line + 6, NULL, 10);
-    if (status)
-        fclose(status);
-    return kb;
-}
+#include "tests/bench/usage.h"
 
 static int write_flags(const char *path, const bool *issue, size_t n, struct fw_err *err)
 {
@@ -64,7 +43,7 @@ int main(int argc, char **argv)
     if (rc == FW_OK)
         rc = fw_cl_issues(&l.probs, l.klass, filter, 1, issue, &n, &err);
     double seconds = now() - start;
-    long peak = peak_kb();
+    long peak = peak_kib();
     if (rc == FW_OK && argc > 4)
         rc = write_flags(argv[4], issue, l.n, &err);
     if (rc == FW_OK)

@@ -9,30 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "pipeline/base/fs.h"
 #include "stages/quality/near_texts.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static long peak_kib(void)
-{
-    char line[256];
-    long peak = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmHWM: %ld", &peak) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return peak;
-}
+#include "tests/bench/usage.h"
 
 int main(int argc, char **argv)
 {

@@ -8,31 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "pipeline/base/npy.h"
 #include "stages/quality/neighbours.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* Of this program alone: what getrusage() tells starts with the peak of the parent. */
-static long peak_kib(void)
-{
-    char line[256];
-    long peak = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmHWM: %ld", &peak) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return peak;
-}
+#include "tests/bench/usage.h"
 
 int main(int argc, char **argv)
 {

@@ -4,19 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "pipeline/base/rng.h"
 #include "stages/targeted_collection/select.h"
+#include "tests/bench/usage.h"
 
 enum { DIM = 100, HEAPS = 50, KNOWN = 1000, BUDGET = 100, CLASSES = 10, MEMBERS = 3 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* Each heap 3 away on two columns of its own, with noise of -1 to 1 in all. */
 static int make(struct fw_matrix *m, size_t n, uint64_t seed)

@@ -8,29 +8,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "stages/error_analysis/sliceline.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Not getrusage(): what the parent used before exec counts there too. */
-static long peak_kilobytes(void)
-{
-    char line[256];
-    long kb = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        sscanf(line, "VmHWM: %ld", &kb);
-    if (f)
-        fclose(f);
-    return kb;
-}
+#include "tests/bench/usage.h"
 
 int main(int argc, char **argv)
 {
@@ -64,7 +44,7 @@ int main(int argc, char **argv)
     }
     double seconds = now() - start;
     printf("{\"seconds\": %.4f, \"kilobytes\": %ld, \"looks\": %zu, \"slices\": [", seconds,
-           peak_kilobytes(), r.looks);
+           peak_kib(), r.looks);
     for (size_t i = 0; i < r.n; i++)
         printf("%s[%.12g, %zu, %.12g]", i ? ", " : "", r.v[i].score, r.v[i].n, r.v[i].loss);
     printf("]}\n");
