@@ -80,6 +80,9 @@ int fw_object_read(struct fw_repo *r, const git_oid *oid, git_object_t type, git
     git_odb_object *o = NULL;
     fw_oid_hex(oid, hex);
     int rc = git_odb_read(&o, r->odb, oid);
+    /* a pack that git put away while it was looked for */
+    if (rc != 0 && git_odb_refresh(r->odb) == 0)
+        rc = git_odb_read(&o, r->odb, oid);
     if (rc == GIT_ENOTFOUND) {
         fw_err_set(err, FW_ECORRUPT, "object %s is missing from the repository", hex);
         return fw_err_hint(err, "run `git fsck --full`; fetch it from a clone or a backup");
@@ -171,6 +174,8 @@ int fw_repo_open(const char *root, const char *repo, const char *state_dir, stru
         goto out;
     }
     rc = identity(r, err);
+    if (rc == FW_OK)
+        rc = fw_repo_objects_open(r, err);
 out:
     if (rc == FW_OK)
         *out = r;
@@ -183,6 +188,7 @@ void fw_repo_close(struct fw_repo *r)
 {
     if (!r)
         return;
+    fw_repo_objects_close(r);
     if (r->odb)
         git_odb_free(r->odb);
     if (r->git)
@@ -336,6 +342,8 @@ int fw_repo_move(struct fw_repo *r, const char *ref, const char *expected, const
         rc = moved_by_other(r, full, expected, err);
     else if (grc != 0)
         rc = fw_git_fail(err, grc, "cannot move %s", full);
+    if (rc == FW_OK)
+        fw_repo_released(r);
 out:
     end_ref(note);
     git_reference_free(made);
@@ -354,6 +362,8 @@ int fw_repo_set_ref(struct fw_repo *r, const char *ref, const char *oid, struct 
     int grc = rc == FW_OK ? git_reference_create(&made, r->git, ref, &to, 1, NULL) : 0;
     if (grc != 0)
         rc = fw_git_fail(err, grc, "cannot write %s", ref);
+    if (rc == FW_OK)
+        fw_repo_released(r);
     git_reference_free(made);
     end_ref(note);
     return rc;

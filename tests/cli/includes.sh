@@ -14,9 +14,9 @@ refuse "the engine includes the command or a plugin" '#include "(cmd|plugins)/' 
 refuse "base includes something above it" '#include "(stages|pipeline/([a-z]+))/' \
     $(find pipeline/base -name '*.[ch]' -exec grep -lE '#include "(stages|pipeline/(config|graph|sched|exec|snap|journal|cache|http|loop|plugin))/' {} + || true) /dev/null
 refuse "stages include the engine" \
-    '#include "pipeline/(config|graph|sched|exec|snap|journal|cache|http|loop|plugin)/' stages
+    '#include "pipeline/(config|graph|sched|exec|pack|snap|journal|cache|http|loop|plugin)/' stages
 refuse "a plugin includes the engine" \
-    '#include "pipeline/(config|graph|sched|exec|snap|journal|cache|http|loop|plugin)/' plugins
+    '#include "pipeline/(config|graph|sched|exec|pack|snap|journal|cache|http|loop|plugin)/' plugins
 others=$(find cmd pipeline stages plugins -name '*.[ch]' ! -path 'pipeline/snap/*')
 refuse "libgit2 outside pipeline/snap" '#include <git2' $others
 others=$(find cmd pipeline stages plugins -name '*.[ch]' ! -path 'pipeline/http/*')

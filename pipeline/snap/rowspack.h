@@ -1,0 +1,20 @@
+/* Inside pipeline/snap: the rows pack (what it is: pack.h). */
+#ifndef FW_SNAP_ROWSPACK_H
+#define FW_SNAP_ROWSPACK_H
+
+#include "pipeline/pack/writer.h"
+#include "pipeline/snap/pack.h"
+
+struct fw_rowspack;
+
+/* objects: where shards go when there are too few of them for a pack of their own; borrowed. */
+int fw_rowspack_open(struct fw_repo *r, struct fw_pack_writer *objects, struct fw_rowspack **out,
+                     struct fw_err *err);
+/* Any thread. */
+int fw_rowspack_add(struct fw_rowspack *p, const git_oid *oid, const struct fw_version *old,
+                    const void *data, size_t n, struct fw_err *err);
+/* Writes what there is and puts it in the old one's place. Call before `objects` is finished. */
+int fw_rowspack_finish(struct fw_rowspack *p, struct fw_err *err);
+void fw_rowspack_free(struct fw_rowspack *p);
+
+#endif
