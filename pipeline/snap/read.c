@@ -56,20 +56,18 @@ int fw_snap_guidelines(struct fw_repo *r, const char *oid, struct fw_buf *out, s
 /* Rows are lines: counting them needs no parsing. */
 static int count_rows(const struct fw_snapshot *s, size_t rows[FW_SPLITS], struct fw_err *err)
 {
+    struct fw_buf data = {0};
     int rc = FW_OK;
     for (size_t i = 0; i < s->n && rc == FW_OK; i++) {
-        git_odb_object *o = NULL;
-        rc = fw_object_read(s->r, &s->v[i].oid, GIT_OBJECT_BLOB, &o, err);
-        if (rc != FW_OK)
-            break;
-        const char *p = git_odb_object_data(o), *end = p + git_odb_object_size(o);
-        while (p < end) {
+        rc = fw_blob_read(s->r, &s->v[i].oid, &data, err);
+        const char *p = data.p, *end = p ? p + data.len : p;
+        while (rc == FW_OK && p < end) {
             const char *nl = memchr(p, '\n', (size_t)(end - p));
             rows[s->v[i].split] += !nl || nl > p;
             p = nl ? nl + 1 : end;
         }
-        git_odb_object_free(o);
     }
+    fw_buf_release(&data);
     return rc;
 }
 

@@ -214,18 +214,17 @@ int fw_snapshot_each(const struct fw_snapshot *s, int split, fw_snapshot_row_fn 
                      struct fw_err *err)
 {
     struct fw_rows *rows = fw_rows_new();
+    struct fw_buf data = {0};
     int rc = rows ? FW_OK : fw_err_nomem(err);
     for (size_t i = 0; i < s->n && rc == FW_OK; i++) {
-        git_odb_object *o = NULL;
         if (split != FW_SPLITS && s->v[i].split != split)
             continue;
-        rc = fw_object_read(s->r, &s->v[i].oid, GIT_OBJECT_BLOB, &o, err);
+        rc = fw_blob_read(s->r, &s->v[i].oid, &data, err);
         if (rc == FW_OK)
-            rc = fw_shard_each(rows, s, s->v[i].split, s->v[i].index, git_odb_object_data(o),
-                               git_odb_object_size(o), fn, ctx, err);
-        if (o)
-            git_odb_object_free(o);
+            rc = fw_shard_each(rows, s, s->v[i].split, s->v[i].index, data.p, data.len, fn, ctx,
+                               err);
     }
+    fw_buf_release(&data);
     fw_rows_free(rows);
     return rc;
 }
