@@ -256,6 +256,9 @@ int fw_loop_end(struct fw_loop *l, enum fw_stop reason, const char *text, struct
         rc = commit_record(l, err);
     if (rc == FW_OK)
         rc = fw_loop_record_once(l, json_pack("{s:s}", "type", "end"), NULL, err);
+    size_t merged;
+    if (rc == FW_OK) /* as many as git lets be before its own `gc --auto`; a failure costs nothing */
+        fw_repo_tidy_packs(l->repo, 50, &merged, NULL);
     if (rc == FW_OK)
         fw_observe(&l->o->observer, "{s:s, s:s, s:s}", "event", "stop", "reason",
                    fw_stop_name(reason), "text", text);

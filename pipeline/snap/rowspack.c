@@ -47,23 +47,36 @@ static int state_path(const struct fw_repo *r, const char *name, char out[PATH_M
                : fw_err_set(err, FW_EINVAL, "path too long: %s", fw_repo_common_dir(r));
 }
 
-/* The rows pack and its generation, as far as they are known and there. */
-static int read_state(struct fw_rowspack *p, struct fw_err *err)
+static int read_state(const struct fw_repo *r, char name[FW_PACK_NAME], int *generation,
+                      struct fw_err *err)
 {
-    char path[PATH_MAX], name[FW_PACK_NAME];
+    char path[PATH_MAX];
     struct fw_buf text = {0};
-    int generation, rc = state_path(p->r, "rows", path, err);
-    p->now = NULL;
-    p->generation = 0;
-    if (rc == FW_OK && fw_fs_exists(path) && fw_fs_read(path, 200, &text, NULL) == FW_OK &&
-        text.p && sscanf(text.p, "%40[0-9a-f] %d", name, &generation) == 2) {
-        const struct fw_mapped *m = fw_packs_named(p->r->packs, name);
-        if (m && !m->gone && generation >= 0 && generation < ROWS_GENERATIONS) {
-            p->now = m;
-            p->generation = generation;
-        }
-    }
+    int rc = state_path(r, "rows", path, err);
+    bool known = rc == FW_OK && fw_fs_exists(path) && fw_fs_read(path, 200, &text, NULL) == FW_OK &&
+                 text.p && sscanf(text.p, "%40[0-9a-f] %d", name, generation) == 2;
+    if (!known)
+        name[0] = '\0';
     fw_buf_release(&text);
+    return rc;
+}
+
+int fw_rowspack_name(struct fw_repo *r, char name[FW_PACK_NAME], struct fw_err *err)
+{
+    int generation;
+    return read_state(r, name, &generation, err);
+}
+
+/* The rows pack and its generation, as far as they are known and there. */
+static int find_now(struct fw_rowspack *p, struct fw_err *err)
+{
+    char name[FW_PACK_NAME];
+    int generation = 0, rc = read_state(p->r, name, &generation, err);
+    const struct fw_mapped *m = rc == FW_OK && *name ? fw_packs_named(p->r->packs, name) : NULL;
+    if (m && !m->gone && generation >= 0 && generation < ROWS_GENERATIONS) {
+        p->now = m;
+        p->generation = generation;
+    }
     return rc;
 }
 
@@ -79,7 +92,7 @@ int fw_rowspack_open(struct fw_repo *r, struct fw_pack_writer *objects, struct f
     p->objects = objects;
     int rc = fw_pack_writer_open(r->pack_dir, r->squeeze, &p->rows, err);
     if (rc == FW_OK)
-        rc = read_state(p, err);
+        rc = find_now(p, err);
     if (rc == FW_OK)
         *out = p;
     else
@@ -205,26 +218,24 @@ static int write_state(struct fw_rowspack *p, const char *name, int generation, 
     return rc == FW_OK ? fw_fs_write_atomic(path, text, (size_t)n, err) : rc;
 }
 
-/* The old pack holds nothing that the new one lacks. Readers that have it open keep it. */
-static void remove_pack(const struct fw_rowspack *p, const char *name)
+void fw_pack_remove(const struct fw_repo *r, const char *name)
 {
     static const char *const ends[] = {"idx", "pack", "keep"};
     char path[PATH_MAX + 64];
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        snprintf(path, sizeof path, "%s/pack-%s.%s", p->r->pack_dir, name, ends[i]);
+        snprintf(path, sizeof path, "%s/pack-%s.%s", r->pack_dir, name, ends[i]);
         unlink(path);
     }
 }
 
-/* Writers in other processes do this one after the other. fd: of the lock. */
-static int lock_state(struct fw_rowspack *p, int *fd, struct fw_err *err)
+int fw_rows_lock(struct fw_repo *r, int *fd, struct fw_err *err)
 {
     char path[PATH_MAX];
-    int rc = state_path(p->r, "", path, err);
+    int rc = state_path(r, "", path, err);
     if (rc == FW_OK)
         rc = fw_fs_mkdirs(path, err);
     if (rc == FW_OK)
-        rc = state_path(p->r, "lock", path, err);
+        rc = state_path(r, "lock", path, err);
     if (rc != FW_OK)
         return rc;
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -253,7 +264,7 @@ static int publish(struct fw_rowspack *p, struct fw_err *err)
     if (rc == FW_OK)
         rc = write_state(p, name, generation, err);
     if (rc == FW_OK && p->deltas && strcmp(old, name) != 0)
-        remove_pack(p, old);
+        fw_pack_remove(p->r, old);
     return rc;
 }
 
@@ -278,7 +289,7 @@ int fw_rowspack_finish(struct fw_rowspack *p, struct fw_err *err)
     p->held = NULL;
     if (rc != FW_OK || !own)
         return rc;
-    rc = lock_state(p, &fd, err);
+    rc = fw_rows_lock(p->r, &fd, err);
     if (rc == FW_OK)
         rc = publish(p, err);
     if (fd >= 0)

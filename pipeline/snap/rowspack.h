@@ -16,5 +16,12 @@ int fw_rowspack_add(struct fw_rowspack *p, const git_oid *oid, const struct fw_v
 /* Writes what there is and puts it in the old one's place. Call before `objects` is finished. */
 int fw_rowspack_finish(struct fw_rowspack *p, struct fw_err *err);
 void fw_rowspack_free(struct fw_rowspack *p);
+/* The name of the rows pack that a repository has; "" when none is known. */
+int fw_rowspack_name(struct fw_repo *r, char name[FW_PACK_NAME], struct fw_err *err);
+/* Held (with flock, on *fd, until that is closed) by who puts packs in the place of others: writers in
+ * other processes do it one after the other. */
+int fw_rows_lock(struct fw_repo *r, int *fd, struct fw_err *err);
+/* Removes a pack all of whose objects another has. Readers that have it open keep it. */
+void fw_pack_remove(const struct fw_repo *r, const char *name);
 
 #endif

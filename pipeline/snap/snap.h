@@ -52,6 +52,9 @@ int fw_repo_descends(struct fw_repo *r, const char *oid, const char *ancestor, b
                      struct fw_err *err);
 /* Creates or overwrites a ref of our own (refs/flywheel/...). */
 int fw_repo_set_ref(struct fw_repo *r, const char *ref, const char *oid, struct fw_err *err);
+/* Merges the small packs that snapshots have left, when there are more than `more_than`, into one;
+ * *merged: how many. Nothing is left out. Safe beside readers and writers, ours and git's. */
+int fw_repo_tidy_packs(struct fw_repo *r, size_t more_than, size_t *merged, struct fw_err *err);
 /* Commits a set of small files as one tree (run records) with no parent or one; does not move any
  * ref. */
 int fw_repo_commit_files(struct fw_repo *r, const char *const *names, const struct fw_buf *contents,

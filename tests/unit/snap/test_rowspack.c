@@ -171,6 +171,47 @@ static void test_killed_writers(void **state)
     world_free(&w);
 }
 
+/* A thousand snapshots leave a thousand packs; merged, they are all there. */
+static void test_small_packs_are_merged(void **state)
+{
+    (void)state;
+    struct world w;
+    git_oid ids[60];
+    struct fw_buf got = {0};
+    char text[64];
+    size_t merged;
+    static git_oid rows[SHARDS];
+    world_new(&w);
+    put_version(&w, 0, 0, SHARDS, rows);
+    for (int i = 0; i < 60; i++) {
+        struct fw_pack *pack;
+        int n = snprintf(text, sizeof text, "object %d", i);
+        must(&w, fw_pack_open(w.repo, &pack, &w.err));
+        must(&w, fw_pack_add(pack, GIT_OBJECT_BLOB, text, (size_t)n, &ids[i], &w.err));
+        must(&w, fw_pack_finish(pack, &w.err));
+        fw_pack_free(pack);
+    }
+    must(&w, fw_repo_tidy_packs(w.repo, 50, &merged, &w.err));
+    assert_int_equal(merged, 0); /* nobody may repack what no ref names yet */
+    fw_repo_released(w.repo);
+    must(&w, fw_repo_tidy_packs(w.repo, 60, &merged, &w.err));
+    assert_int_equal(merged, 0);
+    must(&w, fw_repo_tidy_packs(w.repo, 50, &merged, &w.err));
+    assert_int_equal(merged, 60);
+    assert_string_equal(sh(&w, "ls .git/objects/pack | grep -c 'pack$'"), "2\n");
+    fw_repo_close(w.repo);
+    world_open(&w);
+    for (int i = 0; i < 60; i++) {
+        snprintf(text, sizeof text, "object %d", i);
+        must(&w, fw_blob_read(w.repo, &ids[i], &got, &w.err));
+        assert_string_equal(got.p, text);
+    }
+    check_version(&w, 0, 0, SHARDS, rows);
+    verify(&w);
+    fw_buf_release(&got);
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_few_shards_leave_the_pack_alone),
         cmocka_unit_test(test_two_writers),
         cmocka_unit_test(test_killed_writers),
+        cmocka_unit_test(test_small_packs_are_merged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
