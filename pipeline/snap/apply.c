@@ -141,6 +141,23 @@ static int change_blob(struct fw_applying *a, struct changes *c, const char *pat
     return rc == FW_OK ? change(c, path, &oid, err) : rc;
 }
 
+/* A shard as a change of what it was, if it was there. */
+static int change_shard(struct fw_applying *a, struct changes *c, const struct fw_ashard *s,
+                        const char *path, const struct fw_buf *rows, struct fw_err *err)
+{
+    git_oid oid;
+    struct fw_version old = {0};
+    if (!path || rows->failed)
+        return fw_err_nomem(err);
+    if (s->source) {
+        old.oid = s->source->oid;
+        old.data = git_odb_object_data(s->blob);
+        old.n = git_odb_object_size(s->blob);
+    }
+    int rc = fw_pack_add_rows(a->pack, s->source ? &old : NULL, rows->p, rows->len, &oid, err);
+    return rc == FW_OK ? change(c, path, &oid, err) : rc;
+}
+
 static int put_shards(struct fw_applying *a, struct changes *c, struct fw_err *err)
 {
     struct fw_buf rows = {0};
@@ -160,7 +177,7 @@ static int put_shards(struct fw_applying *a, struct changes *c, struct fw_err *e
         fw_shard_path((int)(i / a->s.shards), (unsigned)(i % a->s.shards), a->s.shards, path);
         const char *name = fw_arena_strdup(&a->arena, path);
         if (rows.len || rows.failed)
-            rc = name ? change_blob(a, c, name, &rows, err) : fw_err_nomem(err);
+            rc = change_shard(a, c, s, name, &rows, err);
         else if (s->source)
             rc = change(c, name, NULL, err);
     }

@@ -91,8 +91,11 @@ static int put_shards(struct fw_import *m, struct changes *c, int split, unsigne
         for (size_t k = from; k < starts[s] && rc == FW_OK; k++)
             rc = put_row(m, &m->v[order[k]], &rows, err);
         if (rc == FW_OK && rows.len) {
+            git_oid oid;
             fw_shard_path(split, s, shards, path);
-            rc = add_blob(m, c, path, rows.p, rows.len, err);
+            rc = fw_pack_add_rows(m->pack, NULL, rows.p, rows.len, &oid, err);
+            if (rc == FW_OK)
+                rc = add_change(c, "", path, &oid, err);
         }
     }
     fw_buf_release(&rows);

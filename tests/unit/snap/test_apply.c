@@ -382,6 +382,49 @@ static void test_a_full_disk_moves_nothing(void **state)
     world_free(&w);
 }
 
+/* A label in a hundred changed, in every shard: the snapshot costs what was changed, and git reads it. */
+static void test_many_relabels_cost_little(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    struct world w;
+    struct outcome o = {0};
+    struct fw_buf data = {0}, patch = {0};
+    world_new(&w);
+    for (int i = 0; i < N; i++)
+        fw_buf_printf(
+            &data,
+            "{\"id\":\"s%d\",\"text\":\"%08x %08x %08x\",\"label\":\"%c\",\"split\":\"%s\"}\n", i,
+            (unsigned)i * 2654435761u, (unsigned)i * 40503u, (unsigned)i * 97u, "ab"[i % 2],
+            i < 10   ? "dev"
+            : i < 20 ? "test"
+                     : "train");
+    put(&w, "data/samples.jsonl", data.p);
+    must(&w, import(&w, "data"));
+    must(&w, fw_repo_set_ref(w.repo, "refs/flywheel/one", w.oid, &w.err));
+    long before = atol(sh(&w, "du -sb .git/objects | cut -f1"));
+    for (int round = 0; round < 3; round++) {
+        fw_buf_clear(&patch);
+        for (int i = 100 + 2 * round; i < N; i += 100)
+            fw_buf_printf(&patch,
+                          "{\"op\":\"relabel\",\"id\":\"s%d\",\"from\":\"a\",\"to\":\"b\"}\n", i);
+        apply(&w, patch.p, &o);
+        assert_int_equal(o.counts.relabel, N / 100 - 1);
+        must(&w, fw_repo_set_ref(w.repo, "refs/flywheel/one", o.oid, &w.err));
+        memcpy(w.oid, o.oid, sizeof w.oid);
+    }
+    assert_string_equal(sh(&w, "cut -d' ' -f2 .git/flywheel/rows"), "3\n");
+    long added = atol(sh(&w, "du -sb .git/objects | cut -f1")) - before;
+    assert_in_range(added, 1, before / 3);
+    fsck(&w);
+    assert_string_equal(
+        sh(&w, "git grep -h '\"s100\"' refs/flywheel/one -- samples | grep -c label.:.b"), "1\n");
+    json_decref(o.aside);
+    fw_buf_release(&data);
+    fw_buf_release(&patch);
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_the_same_patch_gives_the_same_commit),
         cmocka_unit_test(test_only_touched_shards_are_written),
         cmocka_unit_test(test_a_full_disk_moves_nothing),
+        cmocka_unit_test(test_many_relabels_cost_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
