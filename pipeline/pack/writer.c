@@ -255,21 +255,19 @@ int fw_pack_writer_delta(struct fw_pack_writer *w, const unsigned char oid[FW_PA
     return add(w, FW_PACK_REF_DELTA, oid, base, delta, n, err);
 }
 
-int fw_pack_writer_raw(struct fw_pack_writer *w, const unsigned char oid[FW_PACK_OID],
-                       const void *entry, size_t n, struct fw_err *err)
+static int add_raw(void *ctx, const unsigned char oid[FW_PACK_OID], const unsigned char *entry,
+                   size_t n, struct fw_err *err)
 {
+    struct fw_pack_writer *w = ctx;
     struct scratch *s;
     size_t index;
     int rc = reserve(w, oid, &index, &s, err);
     return rc != FW_OK || index == SIZE_MAX ? rc : append(w, index, s, entry, n, err);
 }
 
-bool fw_pack_writer_has(struct fw_pack_writer *w, const unsigned char oid[FW_PACK_OID])
+int fw_pack_writer_copy(struct fw_pack_writer *w, const struct fw_mapped *from, struct fw_err *err)
 {
-    pthread_mutex_lock(&w->lock);
-    bool has = find(w, oid) != NULL;
-    pthread_mutex_unlock(&w->lock);
-    return has;
+    return fw_mapped_each(from, add_raw, w, err);
 }
 
 void fw_pack_writer_want(struct fw_pack_writer *w, const unsigned char oid[FW_PACK_OID],

@@ -16,8 +16,7 @@
 
 #include <stdbool.h>
 
-#include "pipeline/pack/format.h"
-#include "pipeline/pack/squeeze.h"
+#include "pipeline/pack/reader.h"
 
 struct fw_pack_writer;
 
@@ -31,10 +30,8 @@ int fw_pack_writer_add(struct fw_pack_writer *w, int type, const unsigned char o
 int fw_pack_writer_delta(struct fw_pack_writer *w, const unsigned char oid[FW_PACK_OID],
                          const unsigned char base[FW_PACK_OID], const void *delta, size_t n,
                          struct fw_err *err);
-/* A whole entry as it stands in another pack. */
-int fw_pack_writer_raw(struct fw_pack_writer *w, const unsigned char oid[FW_PACK_OID],
-                       const void *entry, size_t n, struct fw_err *err);
-bool fw_pack_writer_has(struct fw_pack_writer *w, const unsigned char oid[FW_PACK_OID]);
+/* All entries of another pack as they stand; FW_EINVAL: one of them cannot be moved (fw_mapped_each()). */
+int fw_pack_writer_copy(struct fw_pack_writer *w, const struct fw_mapped *from, struct fw_err *err);
 /* Leaves out, or takes back in, an object that was added. Not while others add. */
 void fw_pack_writer_want(struct fw_pack_writer *w, const unsigned char oid[FW_PACK_OID],
                          bool wanted);

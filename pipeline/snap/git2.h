@@ -10,7 +10,6 @@
 #define FW_SNAP_GIT2_H
 
 #include <git2.h>
-#include <git2/odb_backend.h>
 
 #include "pipeline/base/err.h"
 
@@ -40,7 +39,6 @@
     X(git_odb_exists_ext)                                                                          \
     X(git_odb_hash)                                                                                \
     X(git_odb_refresh)                                                                             \
-    X(git_odb_write_pack)                                                                          \
     X(git_tree_lookup)                                                                             \
     X(git_tree_free)                                                                               \
     X(git_tree_entrycount)                                                                         \
@@ -124,7 +122,6 @@ int fw_git2_load_from(const char *soname, struct fw_err *err);
 #define git_odb_exists_ext (fw_git2.git_odb_exists_ext)
 #define git_odb_hash (fw_git2.git_odb_hash)
 #define git_odb_refresh (fw_git2.git_odb_refresh)
-#define git_odb_write_pack (fw_git2.git_odb_write_pack)
 #define git_tree_lookup (fw_git2.git_tree_lookup)
 #define git_tree_free (fw_git2.git_tree_free)
 #define git_tree_entrycount (fw_git2.git_tree_entrycount)

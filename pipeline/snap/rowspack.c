@@ -204,12 +204,6 @@ int fw_rowspack_add(struct fw_rowspack *p, const git_oid *oid, const struct fw_v
     return rc == FW_OK && list ? let_go(p, list, err) : rc;
 }
 
-static int copy_entry(void *ctx, const unsigned char oid[FW_PACK_OID], const unsigned char *entry,
-                      size_t n, struct fw_err *err)
-{
-    return fw_pack_writer_raw(ctx, oid, entry, n, err);
-}
-
 static int write_state(struct fw_rowspack *p, const char *name, int generation, struct fw_err *err)
 {
     char path[PATH_MAX], text[80];
@@ -252,7 +246,7 @@ static int publish(struct fw_rowspack *p, struct fw_err *err)
     char name[FW_PACK_NAME], old[FW_PACK_NAME] = "";
     /* the entries come from the pack that the deltas were made for: it stays mapped even when another
      * writer has put its own in its place meanwhile */
-    int rc = p->deltas ? fw_mapped_each(p->now, copy_entry, p->rows, err) : FW_OK;
+    int rc = p->deltas ? fw_pack_writer_copy(p->rows, p->now, err) : FW_OK;
     if (rc == FW_OK)
         rc = fw_pack_writer_finish(p->rows, p->r->keep_text, name, err);
     if (rc != FW_OK || !*name)

@@ -55,19 +55,13 @@ static int gather(struct fw_repo *r, struct list *l, struct fw_err *err)
     return rc;
 }
 
-static int copy_entry(void *ctx, const unsigned char oid[FW_PACK_OID], const unsigned char *entry,
-                      size_t n, struct fw_err *err)
-{
-    return fw_pack_writer_raw(ctx, oid, entry, n, err);
-}
-
 static int merge(struct fw_repo *r, const struct list *l, struct fw_err *err)
 {
     struct fw_pack_writer *w = NULL;
     char name[FW_PACK_NAME] = "";
     int rc = fw_pack_writer_open(r->pack_dir, r->squeeze, &w, err);
     for (size_t i = 0; i < l->n && rc == FW_OK; i++)
-        rc = fw_mapped_each(l->v[i], copy_entry, w, err);
+        rc = fw_pack_writer_copy(w, l->v[i], err);
     if (rc == FW_OK)
         rc = fw_pack_writer_finish(w, NULL, name, err);
     for (size_t i = 0; i < l->n && rc == FW_OK; i++)

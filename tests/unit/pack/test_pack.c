@@ -144,12 +144,6 @@ static void test_many_threads_one_pack(void **state)
     world_free(&w);
 }
 
-static int copy_raw(void *ctx, const unsigned char oid[FW_PACK_OID], const unsigned char *entry,
-                    size_t n, struct fw_err *err)
-{
-    return fw_pack_writer_raw(ctx, oid, entry, n, err);
-}
-
 static void test_deltas_and_raw_copies(void **state)
 {
     (void)state;
@@ -177,7 +171,7 @@ static void test_deltas_and_raw_copies(void **state)
     assert_string_equal(out.p, b.p);
     fw_pack_writer_free(w.w);
     assert_int_equal(fw_pack_writer_open(w.packs, w.squeeze, &w.w, &w.err), 0);
-    assert_int_equal(fw_mapped_each(fw_packs_first(p), copy_raw, w.w, &w.err), 0);
+    assert_int_equal(fw_pack_writer_copy(w.w, fw_packs_first(p), &w.err), 0);
     unsigned char three[FW_PACK_OID];
     blob_id("three", 5, three);
     assert_int_equal(fw_pack_writer_add(w.w, FW_PACK_BLOB, three, "three", 5, &w.err), 0);
