@@ -54,7 +54,7 @@ int fw_pack_add(struct fw_pack *p, git_object_t type, const void *data, size_t n
                 struct fw_err *err)
 {
     git_oid oid;
-    bool there;
+    bool there = false;
     int rc = identify(p, type, data, n, &oid, &there, err);
     if (rc == FW_OK && !there)
         rc = fw_pack_writer_add(p->objects, (int)type, oid.id, data, n, err);
@@ -67,7 +67,7 @@ int fw_pack_add_rows(struct fw_pack *p, const struct fw_version *old, const void
                      git_oid *out, struct fw_err *err)
 {
     git_oid oid;
-    bool there;
+    bool there = false;
     int rc = identify(p, GIT_OBJECT_BLOB, data, n, &oid, &there, err);
     if (rc == FW_OK && !there)
         rc = fw_rowspack_add(p->rows, &oid, old, data, n, err);
